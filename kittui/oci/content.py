@@ -1,4 +1,4 @@
-"""Bytes in memory as a blob that is read, and as content to upload."""
+"""Wraps bytes in memory as a blob to read, and as content to upload."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kittui.oci.protocols import BlobReader
 
 
 class BytesReader:
-    """A stretch of a blob that is in memory, from `offset` on; see `oci.protocols.BlobReader`."""
+    """Reads a stretch of a blob in memory, from `offset`; see `oci.protocols.BlobReader`."""
 
     def __init__(self, stretch: bytes | memoryview, offset: int = 0) -> None:
         self.offset = offset

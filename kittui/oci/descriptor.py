@@ -15,7 +15,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A pointer to content. `urls` of the source are dropped: foreign places are never contacted."""
+    """A pointer to content. A descriptor's `urls` are dropped: foreign hosts are never contacted."""
 
     media_type: str
     digest: Digest
@@ -25,7 +25,10 @@ class Descriptor:
 
     @classmethod
     def parse(cls, value: Any, what: str = "descriptor") -> Descriptor:
-        """Read one from parsed JSON; raises Malformed naming `what` when a field is missing or of another type."""
+        """Read a descriptor from parsed JSON.
+
+        Raises Malformed naming `what` when a field is missing or of another type.
+        """
         if not isinstance(value, dict):
             raise Malformed(f"{what} is not an object")
         media_type = value.get("mediaType", "")
@@ -48,7 +51,7 @@ class Descriptor:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object, mediaType, digest, size first, optional fields only where set."""
+        """The JSON object, mediaType, digest, size first, optional fields only if set."""
         result: dict[str, Any] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         if self.annotations:
             result["annotations"] = dict(self.annotations)
@@ -58,7 +61,7 @@ class Descriptor:
 
 
 def parse_annotations(value: Any, what: str) -> Mapping[str, str]:
-    """Read an annotation map; null is empty, values that are no strings raise Malformed."""
+    """Read an annotation map; null is empty, values that are not strings raise Malformed."""
     if value is None:
         return _NONE
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):

@@ -16,7 +16,7 @@ _FORM = re.compile(r"sha256:[0-9a-f]{64}\Z|sha512:[0-9a-f]{128}\Z")
 
 
 class Digest(str):
-    """A checked digest; a plain string everywhere else, so that it is a key, a path part and JSON as it is."""
+    """A checked digest; it is a str, so it works as a key, a path part and JSON."""
 
     __slots__ = ()
 
@@ -42,17 +42,17 @@ class Digest(str):
 
     @property
     def hex(self) -> str:
-        """The part behind the colon."""
+        """The part after the colon."""
         return self.partition(":")[2]
 
     @property
     def short(self) -> str:
-        """The first 12 hexadecimal digits, as screens show it."""
+        """The first 12 hexadecimal digits, for display."""
         return self.hex[:12]
 
     @property
     def referrers_tag(self) -> Tag:
-        """The tag that lists its referrers where there is no API for them (distribution-spec, referrers tag schema)."""
+        """The tag that lists its referrers if there is no API for them (distribution-spec, referrers tag schema)."""
         return Tag(f"{self.algorithm}-{self.hex}"[:128])
 
     def hasher(self) -> _Hash:

@@ -1,4 +1,4 @@
-"""JSON from hostile hands: bounded in bytes, values and depth."""
+"""Parses hostile JSON: bounded in bytes, values and depth."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from kittui.errors import Malformed
 
 
 def load_json(raw: bytes | str, budget: Budget, **hooks: Any) -> Any:
-    """A document of no more than the budget has. Raises TooLarge, and Malformed naming what the budget is for.
+    """Parse a document within the budget.
 
-    It is parsed in one go, so what is large is left to a thread. `hooks` are json.loads's.
+    Raises TooLarge, and Malformed naming what the budget is for. It is parsed in one go, so parse large ones in a
+    thread. `hooks` are json.loads's.
     """
     budget.spend("input", len(raw))
     text = raw.decode("latin-1") if isinstance(raw, bytes) else raw
@@ -27,7 +28,7 @@ def load_json(raw: bytes | str, budget: Budget, **hooks: Any) -> Any:
 
 
 def check_document(document: Any, budget: Budget) -> None:
-    """Count the values of a document that was built, and look how deep it goes; raises TooLarge."""
+    """Count the values of a parsed document, and check its depth; raises TooLarge."""
     waiting = [(document, 1)]
     while waiting:
         value, depth = waiting.pop()

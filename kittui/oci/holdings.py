@@ -1,4 +1,4 @@
-"""What a source on this machine holds, and what a removal there frees, to the byte."""
+"""Computes what a source on this machine holds, and what a removal there frees, to the byte."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ Key = tuple[str, Digest]
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A manifest that a repository lists. `needs` is it and everything that it refers to.
+    """A manifest that a repository lists.
 
-    `stays` is what becomes listed by itself once it is removed, with what that needs: the variants of a ModelKit index.
-    `subject` is what it is attached to, as a signature is.
+    `needs` is itself and everything that it refers to. `stays` is what gets listed on its own once this is removed,
+    with what that needs: the variants of a ModelKit index. `subject` is what it is attached to, such as a signature's
+    ModelKit.
     """
 
     repository: str
@@ -32,7 +33,7 @@ class Holding:
 
     @property
     def key(self) -> Key:
-        """What it is named by."""
+        """Its unique key."""
         return self.repository, self.digest
 
 
@@ -40,7 +41,7 @@ class Holding:
 class Holdings:
     """Everything in a source: `sizes` of all blobs on disk, what is listed, and `kept`, which other files may need.
 
-    `leftovers` are bytes of unfinished downloads. `doubt` says why what is in use is not known: nothing is freed then.
+    `leftovers` are bytes of unfinished downloads. `doubt` says why it is unknown what is in use: then nothing is freed.
     """
 
     sizes: Mapping[Digest, int]
@@ -64,11 +65,11 @@ class Holdings:
 
     @property
     def unused(self) -> int:
-        """Bytes of blobs that nothing needs; 0 where that is not known."""
+        """Bytes of blobs that nothing needs; 0 if unknown."""
         return 0 if self.doubt else self._size(self.sizes.keys() - self._users.keys() - self.kept)
 
     def size(self, one: Holding) -> int:
-        """Bytes of everything that it needs."""
+        """Bytes of everything that a holding needs."""
         return self._size(one.needs)
 
     def freed(self, gone: Iterable[Holding]) -> int:
@@ -85,7 +86,7 @@ class Holdings:
         return self._size(free)
 
     def shared(self, one: Holding) -> dict[tuple[Holding, ...], int]:
-        """Bytes that it shares, by all the others that need them as well: these are freed only if those go too."""
+        """Bytes that a holding shares, by the others that need them too: they are freed only with those."""
         found: Counter[tuple[Holding, ...]] = Counter()
         for digest in one.needs:
             if others := tuple(each for each in self._users[digest] if each is not one):
@@ -102,8 +103,8 @@ Progressed = Callable[[int, int], None]
 
 @runtime_checkable
 class SupportsHoldings(Protocol):
-    """A source on this machine, which can say what of it is on disk."""
+    """A source on this machine, which can report what it has on disk."""
 
     async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
-        """Read every manifest; raises NotFound where there is no such source, StorageError."""
+        """Read every manifest; raises NotFound if the source does not exist, StorageError."""
         ...

@@ -1,4 +1,4 @@
-"""Manifests and indexes, with the bytes they came in (OCI image-spec, manifest.md and image-index.md)."""
+"""Manifests and indexes, with their original bytes (OCI image-spec, manifest.md and image-index.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kittui.oci.media_types import INDEXES, LAYERS_LIMIT, MANIFEST_LIMIT, OCI_IN
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An image manifest or an index. `raw` is the truth: it is what is shown, hashed and PUT again.
+    """An image manifest or an index. `raw` holds the original bytes, which are shown, hashed and PUT again.
 
     An index has `manifests` and no config or layers; a manifest has `config` and `layers`.
     """
@@ -95,7 +95,7 @@ class Manifest:
 
 
 def load_object(raw: bytes, what: str) -> dict[str, Any]:
-    """Parse a JSON object from hostile bytes; raises Malformed for anything else, TooLarge for more than is read."""
+    """Parse a JSON object from hostile bytes; raises Malformed for anything else, TooLarge above the limit."""
     document = load_json(raw, Budget(what, items=1_000_000))
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a JSON object")

@@ -1,4 +1,4 @@
-"""Media types that kittui tells apart (OCI image-spec, Docker, KitOps, CNCF model-spec, signatures)."""
+"""Media types that kittui distinguishes (OCI image-spec, Docker, KitOps, CNCF model-spec, signatures)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 
 ACCEPT_MANIFESTS = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
-"""What to ask a registry for: without it Distribution answers 404 for OCI manifests."""
+"""The Accept header for manifests: without it Distribution answers 404 for OCI manifests."""
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CREATED = "org.opencontainers.image.created"
@@ -41,10 +41,10 @@ CNAI_FILEPATH = "org.cnai.model.filepath"
 MODEL_FILE_METADATA = "org.cncf.model.file.metadata+json"
 
 MANIFEST_LIMIT = 8 * 1024 * 1024
-"""Bytes of a manifest read at most."""
+"""Maximum bytes of a manifest to read."""
 MANIFEST_WRITE_LIMIT = 4 * 1024 * 1024
-"""Bytes of a manifest written at most (Distribution refuses more)."""
+"""Maximum bytes of a manifest to write (Distribution refuses more)."""
 CONFIG_LIMIT = 4 * 1024 * 1024
-"""Bytes of a config blob read at most."""
+"""Maximum bytes of a config blob to read."""
 LAYERS_LIMIT = 10_000
-"""Layers of a manifest accepted at most."""
+"""Maximum layers of a manifest."""

@@ -1,4 +1,4 @@
-"""The natural order of names, with numbers by their value, and which names are versions."""
+"""Sorts names in natural order, with numbers by value, and recognizes versions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def natural_key(name: str) -> str:
     """A key that sorts v1.10.0 after v1.9.0, and a release after its pre-releases (2.0.0-rc.1 before 2.0.0)."""
     text = name.casefold()[:512]
     if _VERSION.match(text):
-        # A release ends in a character below all others but the one that a pre-release begins with.
+        # End releases with a character that sorts below all others except a pre-release's first one.
         text = _EARLY.sub(lambda match: f"\x01{_RANKS.get(match[1], 3)}{match[1]}", text) + "\x02"
     return _DIGITS.sub(lambda match: match[0].zfill(20), text) + f"\x00{name}"

@@ -1,6 +1,6 @@
-"""What every source offers: one pair of protocols over the kit store, registries, layouts and the tests' fakes.
+"""The protocols of sources: one pair for the kit store, registries, layouts and the tests' fakes.
 
-Errors are those of kittui.errors. Everything a source returns is verified as said, or labelled as unverified.
+Errors are those of kittui.errors. What a source returns is verified as documented, or labelled as unverified.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kittui.oci.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """One thing a source can do, can't do (why, and what to do about it), or has not been asked for yet."""
+    """One ability of a source: yes, no (with the reason and what to do), or not known yet."""
 
     state: Literal["yes", "no", "unknown"]
     reason: str = ""
@@ -31,7 +31,7 @@ class Power:
 
     @property
     def denied(self) -> bool:
-        """Whether it is known that this can't be done."""
+        """Whether this is known to be impossible."""
         return self.state == "no"
 
 
@@ -41,7 +41,7 @@ UNKNOWN = Power("unknown")
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """The powers of a source as far as they are known now: asking it may turn `unknown` into yes or no."""
+    """The abilities of a source as known so far: requests may turn `unknown` into yes or no."""
 
     catalog: Power = UNKNOWN
     write: Power = UNKNOWN
@@ -54,16 +54,16 @@ class Capabilities:
 
 
 AT_ONCE: Final = 6
-"""Requests side by side, where nothing else is configured."""
+"""Default number of concurrent requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What kind of source it is, which never changes.
+    """The constant properties of a source.
 
     `free`: reading costs no traffic. `lists_digests`: a listing of tags says what they point to. `is_store`: it is
-    kit's own store, whose blobs all its repositories share. `title`: what people call it. `at_once`: how many rows of
-    it are worked on side by side, as configured.
+    kit's own store, whose repositories share all blobs. `title`: its name for people. `at_once`: how many rows of it
+    are processed concurrently, as configured.
     """
 
     title: str
@@ -72,12 +72,15 @@ class Traits:
     is_store: bool = False
     at_once: int = AT_ONCE
     kit_options: tuple[str, ...] = ()
-    """What kit has to be told to reach it."""
+    """The options that kit needs to reach it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryEntry:
-    """A repository in a listing. `problem`: why it can't be read; counts and sizes (bytes) only where known free."""
+    """A repository in a listing.
+
+    `problem`: why it can't be read; counts and sizes (bytes) only if they cost nothing.
+    """
 
     name: str
     tag_count: int | None = None
@@ -95,10 +98,10 @@ class TagEntry:
 
 
 class Incomplete(NetworkError):
-    """A list that ended before its end: what it gave so far is right, and there may be more.
+    """A list was cut short: the entries so far are right, and there may be more.
 
-    `tags` and `repositories` raise it after their last page, so that nobody takes a part for the whole who does not
-    catch it; `referrers` raises it with what it `found`. `doing` completes "could not ...".
+    `tags` and `repositories` raise it after their last page, so that callers can't mistake a part for the whole;
+    `referrers` raises it with what it `found`. `doing` completes "could not ...".
     """
 
     code: ClassVar[str] = "incomplete"
@@ -113,7 +116,7 @@ class Incomplete(NetworkError):
 
 
 class BlobReader(Protocol):
-    """A stretch of a blob being read; closing the context that gave it stops the transfer at once."""
+    """Reads a stretch of a blob; closing its context stops the transfer at once."""
 
     offset: int
     """Where in the blob the stretch starts."""
@@ -123,7 +126,7 @@ class BlobReader(Protocol):
     async def readinto(self, buffer: memoryview) -> int:
         """Fill some of the buffer and return how many bytes; 0 at the end of the stretch, never before it.
 
-        Raises ConnectionLost when the stretch ends early, ContentError when the source lies about its size.
+        Raises ConnectionLost if the stretch ends early, ContentError if the source lies about its size.
         """
         ...
 
@@ -134,15 +137,15 @@ class BlobReader(Protocol):
 
 @runtime_checkable
 class SupportsFile(Protocol):
-    """A BlobReader over a file on this machine, whose bytes can be taken without the reader."""
+    """A BlobReader over a file on this machine, whose bytes can be read without the reader."""
 
     @property
     def file(self) -> io.FileIO | None:
-        """The file, None where there is none after all; the reader's `offset` is where the stretch starts in it."""
+        """The file, None if there is none after all; the reader's `offset` is the stretch's start in it."""
         ...
 
     def passed(self, count: int) -> None:
-        """The next so many bytes were taken from the file: continue after them."""
+        """Skip bytes that were read from the file directly."""
         ...
 
 
@@ -162,15 +165,15 @@ class BlobFiles(Protocol):
         ...
 
     def partial(self, digest: Digest) -> Path:
-        """Where an unfinished download of it lives (beside it `.json` for what is known of its ranges)."""
+        """Where an unfinished download of it is kept (with a `.json` beside it that records its ranges)."""
         ...
 
     def check_room(self, size: int) -> None:
-        """Raise where blobs of so many bytes in all can't be written: no room, no permission. Blocks: for threads."""
+        """Raise if blobs of so many bytes in all can't be written: no space, no permission. Blocks: for threads."""
         ...
 
     def write_all(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
-        """Store small blobs that were verified already, durably, those that are not there. Blocks: for threads."""
+        """Durably store small verified blobs that do not exist yet. Blocks: for threads."""
         ...
 
     async def commit(self, descriptor: Descriptor, partial: Path) -> None:
@@ -178,7 +181,7 @@ class BlobFiles(Protocol):
         ...
 
     def lock(self, digest: Digest) -> AbstractAsyncContextManager[None]:
-        """One writer per digest over all kittui processes."""
+        """Lock a digest: one writer over all kittui processes."""
         ...
 
 
@@ -194,12 +197,12 @@ class Repository(Protocol):
         ...
 
     def reference(self, target: Target | None = None) -> str:
-        """The prefixed reference of a tag or digest in here, as a user would type it."""
+        """The prefixed reference of a tag or digest here, as a user would type it."""
         ...
 
     @property
     def files(self) -> BlobFiles | None:
-        """The blobs as files on this machine; None where they are not."""
+        """The blobs as files on this machine; None if they are elsewhere."""
         ...
 
     async def resolve(self, target: Target) -> Descriptor:
@@ -224,7 +227,7 @@ class Repository(Protocol):
     def open_blob(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AbstractAsyncContextManager[BlobReader]:
-        """Read a stretch, unverified; raises Unsupported at enter where a part is asked and only wholes are served."""
+        """Read a stretch, unverified; raises Unsupported at enter if a part is requested and only wholes are served."""
         ...
 
     async def has_blob(self, descriptor: Descriptor) -> bool:
@@ -232,19 +235,22 @@ class Repository(Protocol):
         ...
 
     async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
-        """Store a blob; the source checks the digest. A cut is retried inside, resumed where the source can."""
+        """Store a blob; the source checks the digest.
+
+        Broken connections are retried inside, and resumed if the source can.
+        """
         ...
 
     async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
-        """Take the blob over from another repository of the same source without moving bytes; False if it won't."""
+        """Mount the blob from another repository of the same source without moving bytes; False if it won't."""
         ...
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
-        """Store these very bytes, under the tag where one is given. A lost answer is assessed by reading again."""
+        """Store exactly these bytes, under the tag if given. After a lost answer, the manifest is read to check."""
         ...
 
     async def untag(self, tag: Tag) -> None:
-        """Remove the tag alone, never another tag on its digest; raises Unsupported where that can't be done."""
+        """Remove only the tag, never another tag on its digest; raises Unsupported if that is impossible."""
         ...
 
     async def delete(self, digest: Digest) -> None:
@@ -254,7 +260,7 @@ class Repository(Protocol):
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         """Manifests whose subject this is: the API, else the fallback tag. Unverified claims of the source.
 
-        Raises Incomplete, with those that were found, where there may be more.
+        Raises Incomplete, with those found, if there may be more.
         """
         ...
 
@@ -272,11 +278,11 @@ class Source(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
-        """All repositories, page by page; raises Unsupported where there is no catalog, Incomplete as `tags` does."""
+        """All repositories, page by page; raises Unsupported if there is no catalog, Incomplete as `tags` does."""
         ...
 
     def repository(self, name: str) -> Repository:
-        """One repository by the name `ls` prints; nothing is asked of the source yet."""
+        """Return the repository with a name as `ls` prints it; no request is sent yet."""
         ...
 
     async def aclose(self) -> None:
@@ -286,43 +292,43 @@ class Source(Protocol):
 
 @runtime_checkable
 class SupportsPing(Protocol):
-    """A source that can be asked whether it is there and accepts us."""
+    """A source that can check whether it is reachable and accepts the credentials."""
 
     async def ping(self) -> str:
-        """One line on what answered; raises AuthError or NetworkError."""
+        """Describe what answered in one line; raises AuthError or NetworkError."""
         ...
 
 
 @runtime_checkable
 class SupportsLogin(Protocol):
-    """A source that is asked with somebody's credentials."""
+    """A source that uses credentials."""
 
     def forget_login(self) -> None:
-        """Look the credentials up anew before the next request."""
+        """Look up the credentials again before the next request."""
         ...
 
 
 @runtime_checkable
 class SupportsOnly(Protocol):
-    """A repository that may hold one ModelKit, which is meant where none is named."""
+    """A repository that may hold a single ModelKit, which is the default if none is named."""
 
     async def only(self) -> Target | None:
-        """The tag or digest of the one ModelKit in it; None where there are several, or none."""
+        """The tag or digest of its only ModelKit; None if there are several, or none."""
         ...
 
 
 @runtime_checkable
 class SupportsAccept(Protocol):
-    """A repository that can tell from a manifest whether it takes it, before anything is moved."""
+    """A repository that can check whether it accepts a manifest, before anything is moved."""
 
     async def accept(self, manifest: Manifest) -> None:
-        """Raise Unsupported where it does not."""
+        """Raise Unsupported if it does not."""
         ...
 
 
 @runtime_checkable
 class SupportsUntagProbe(Protocol):
-    """A repository that can be asked whether it removes a tag alone, without removing anything."""
+    """A repository that can check whether it can remove a single tag, without removing anything."""
 
     async def probe_untag(self) -> Power:
         """Yes, or no with the reason and what to do about it."""
@@ -331,7 +337,7 @@ class SupportsUntagProbe(Protocol):
 
 @runtime_checkable
 class SupportsDeleteProbe(Protocol):
-    """A repository that can be asked whether it deletes at all, without deleting anything."""
+    """A repository that can check whether it can delete, without deleting anything."""
 
     async def probe_deletes(self) -> Power:
         """Yes, or no with the reason and what to do about it."""
@@ -339,5 +345,5 @@ class SupportsDeleteProbe(Protocol):
 
 
 def at_once(repositories: Iterable[Repository]) -> int:
-    """How many rows of these repositories are worked on side by side."""
+    """How many rows of these repositories are processed concurrently."""
     return max((repository.source.traits.at_once for repository in repositories), default=1)

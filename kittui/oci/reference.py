@@ -1,4 +1,4 @@
-"""References: which ModelKit, in which place (kit's own reference policy, and the three kinds of source)."""
+"""Parses references: which ModelKit, in which place (kit's reference policy, and the three kinds of source)."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ LOCAL = Place("local")
 class Reference:
     """A repository and perhaps a tag or digest in it.
 
-    `kind` is None where the text had no prefix: the store is looked in first, then the registry.
-    `registry` is kit's (`localhost` where none was written) and empty for layouts; `directory` is a layout's folder.
+    `kind` is None if the text had no prefix: then the store is tried first, then the registry. `registry` is kit's
+    (`localhost` if none was written) and empty for layouts; `directory` is a layout's folder.
     """
 
     kind: Kind | None
@@ -64,22 +64,22 @@ class Reference:
 
     @property
     def target(self) -> Target | None:
-        """What is asked for in the repository: the digest, else the tag."""
+        """The target in the repository: the digest, else the tag."""
         return self.digest or self.tag
 
     @property
     def names_host(self) -> bool:
-        """Whether a registry was written, so that it can be asked when the store hasn't got it."""
+        """Whether a registry was written, so that it can be tried if the store lacks it."""
         return self.kind == "remote" or (self.kind is None and self.registry != DEFAULT_REGISTRY)
 
     @property
     def store_name(self) -> str:
-        """The repository's name in kit's store: with the registry, the default one too."""
+        """The repository's name in kit's store, including the registry, even the default one."""
         return f"{self.registry}/{self.repository}"
 
     @property
     def place(self) -> Place:
-        """The source that is named; without prefix, the registry that the text names, else the store."""
+        """The source; without prefix, the registry in the text, else the store."""
         if self.kind == "oci":
             return Place("oci", directory=self.directory)
         if self.kind == "remote" or (self.kind is None and self.names_host):
@@ -95,7 +95,7 @@ class Reference:
         return replace(self, tag=target, digest=None)
 
     def in_kind(self, kind: Kind) -> Reference:
-        """The same words taken to be in the store, or in the registry."""
+        """The same text read as a reference to the store, or to the registry."""
         return replace(self, kind=kind)
 
     def __str__(self) -> str:
@@ -118,10 +118,10 @@ def store_display(store_name: str) -> str:
 
 
 def parse_reference(text: str, is_layout: Callable[[str], bool] = lambda _: False) -> Reference:
-    """Parse what a user types for a ModelKit or a repository.
+    """Parse a user's reference to a ModelKit or a repository.
 
-    `is_layout` says whether a folder is an OCI image layout: only that tells `oci:DIR/REPOSITORY` from a longer folder.
-    Raises BadReference with the form that is allowed.
+    `is_layout` says whether a folder is an OCI image layout, which distinguishes `oci:DIR/REPOSITORY` from a longer
+    folder. Raises BadReference with the allowed form.
     """
     if any(ord(character) < 32 or ord(character) == 127 for character in text) or len(text) > 4096:
         raise BadReference("a reference holds no control characters and at most 4096 characters")
@@ -217,10 +217,10 @@ def _remote(text: str) -> Reference:
 
 
 def _layout(text: str, is_layout: Callable[[str], bool], *, bare_host: bool) -> Reference:
-    """A folder may hold ':' and '@' itself, so the longest leading part that is a layout wins.
+    """Split off a layout's folder, which may contain ':' and '@': the longest prefix that is a layout wins.
 
-    Other tools call a registry `oci://HOST/REPO`: what begins like a host and is not a layout may mean either, so it
-    is refused; with `bare_host`, a host alone too.
+    Other tools write a registry as `oci://HOST/REPO`: a text that begins like a host and is not a layout is ambiguous,
+    so it is refused; with `bare_host`, a host alone too.
     """
     if not text:
         raise BadReference("oci: needs a folder", hint="Write oci:DIR[:TAG|@DIGEST].")
@@ -241,14 +241,14 @@ def _layout(text: str, is_layout: Callable[[str], bool], *, bare_host: bool) -> 
 
 
 def _begins_like_a_host(folder: str, *, alone: bool = False) -> bool:
-    """Whether a folder's first element could be a registry; with `alone`, also where nothing follows it."""
+    """Whether a folder's first element could be a registry; with `alone`, also if nothing follows it."""
     first, slash, _ = folder.partition("/")
     named = _HOST.match(first) is not None and (first == "localhost" or "." in first or ":" in first)
     return named and (bool(slash) or alone)
 
 
 def _unmistakable(folder: str) -> str:
-    """A folder as `oci:` takes it, which takes no folder for a registry."""
+    """Write a folder for `oci:` so that it can't be mistaken for a registry."""
     return f"./{folder}" if _begins_like_a_host(folder) else folder
 
 

@@ -1,4 +1,4 @@
-"""JSON texts read and changed in place: whatever a change does not touch keeps its bytes."""
+"""Reads and edits JSON texts in place: whatever a change does not touch keeps its bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STRING_OR_BLANKS = re.compile(r'("(?:\\.|[^"\\])*")|[ \t\r\n]+')
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A value in a text; of an object's member, `key` and where the member `begins`."""
+    """A value in a text; for an object's member, also its `key` and where the member `begins`."""
 
     start: int
     end: int
@@ -27,7 +27,7 @@ class Span:
 
 
 def text_of(raw: bytes, what: str) -> str:
-    """The text of a JSON document that was parsed before. Raises Malformed for what is not UTF-8."""
+    """Decode a JSON document that was parsed before. Raises Malformed if it is not UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -35,19 +35,19 @@ def text_of(raw: bytes, what: str) -> str:
 
 
 def compact(text: str) -> str:
-    """A JSON value without blanks between its tokens, its strings and numbers as they are written."""
+    """Write a JSON value without spaces between its tokens, keeping its strings and numbers as written."""
     return _STRING_OR_BLANKS.sub(lambda match: match[1] or "", text)
 
 
 def top(text: str) -> Span:
-    """The whole document's value. Raises Malformed."""
+    """Return the document's top-level value. Raises Malformed."""
     with _wellformed():
         start = _after_blanks(text, 0)
         return Span(start, _DECODER.raw_decode(text, start)[1])
 
 
 def members(text: str, of: Span) -> list[Span]:
-    """The members of an object; raises Malformed where it is not one."""
+    """Return the members of an object; raises Malformed if it is not one."""
     found = []
     with _wellformed():
         at = _inside(text, of, "{")
@@ -61,12 +61,12 @@ def members(text: str, of: Span) -> list[Span]:
 
 
 def member(text: str, of: Span, key: str) -> Span | None:
-    """The member of that name, of several the last, as parsers take it."""
+    """Return the member of that name; of several the last, as parsers do."""
     return next((one for one in reversed(members(text, of)) if one.key == key), None)
 
 
 def elements(text: str, of: Span) -> list[Span]:
-    """The elements of a list; raises Malformed where it is not one."""
+    """Return the elements of a list; raises Malformed if it is not one."""
     found = []
     with _wellformed():
         at = _inside(text, of, "[")
@@ -78,7 +78,7 @@ def elements(text: str, of: Span) -> list[Span]:
 
 
 def put_member(text: str, of: Span, key: str, value: str) -> str:
-    """The text with a member's value replaced, or the member added as the last."""
+    """Replace a member's value in the text, or append the member."""
     known = member(text, of, key)
     if known is not None:
         return text[: known.start] + value + text[known.end :]
@@ -86,12 +86,12 @@ def put_member(text: str, of: Span, key: str, value: str) -> str:
 
 
 def put_element(text: str, of: Span, value: str) -> str:
-    """The text with a value added as a list's last."""
+    """Append a value to a list in the text."""
     return _append(text, of, elements(text, of), value)
 
 
 def drop(text: str, siblings: list[Span], number: int) -> str:
-    """The text without one of an object's members or a list's elements, and without the comma that it had."""
+    """Drop one of an object's members or a list's elements, with its comma, from the text."""
     one = siblings[number]
     if number + 1 < len(siblings):
         return text[: one.begins] + text[siblings[number + 1].begins :]
@@ -102,7 +102,7 @@ def drop(text: str, siblings: list[Span], number: int) -> str:
 def _append(text: str, of: Span, siblings: list[Span], value: str) -> str:
     if siblings:
         at = siblings[-1].end
-        # Where the others stand on lines of their own, so does this one.
+        # If the others have lines of their own, so does this one.
         before = text[siblings[-2].end : siblings[-1].begins] if len(siblings) > 1 else ","
         return text[:at] + before + value + text[at:]
     return text[: of.start + 1] + value + text[of.start + 1 :]

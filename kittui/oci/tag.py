@@ -10,7 +10,7 @@ _FORM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 
 
 class Tag(str):
-    """A checked tag; a plain string everywhere else, so that it is a key, a file name and JSON as it is."""
+    """A checked tag; it is a str, so it works as a key, a file name and JSON."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a repository is asked for: a tag or a digest (distribution-spec, "Pulling manifests")."""
+"""Parses a target in a repository: a tag or a digest (distribution-spec, "Pulling manifests")."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ Target: TypeAlias = Tag | Digest
 
 
 def parse_target(text: str) -> Target:
-    """The tag or digest that a text names (a digest has a colon, a tag can't); raises BadReference."""
+    """Parse a tag or digest (a digest has a colon, a tag can't); raises BadReference."""
     return Digest.parse(text) if ":" in text else Tag.parse(text)

@@ -1,4 +1,4 @@
-"""Counting what crossed the network: requests, and bytes of response bodies as received; and the latest requests."""
+"""Counts network traffic: requests, and bytes of response bodies as received; keeps the latest requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def metered() -> Iterator[Traffic]:
 
 
 def count(*, requests: int = 0, received: int = 0, sent: int = 0) -> None:
-    """Called by sources: add to every meter that is open around the caller."""
+    """Add to every meter that is open around the caller; called by sources."""
     for meter in _METERS.get():
         meter.requests += requests
         meter.bytes += received
@@ -47,9 +47,9 @@ def count(*, requests: int = 0, received: int = 0, sent: int = 0) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that was answered, or (status 0) was not: to which address, without what may be secret.
+    """A request, with status 0 if it was not answered, and its address without secrets.
 
-    `at` is in seconds since 1970; `size` is what the answer said of its length.
+    `at` is in seconds since 1970; `size` is the answer's stated length.
     """
 
     at: float
@@ -61,11 +61,11 @@ class Request:
 
 
 LATEST: Final[deque[Request]] = deque(maxlen=500)
-"""The latest requests of this process, for people who ask what it is doing."""
+"""The latest requests of this process, for the list of messages."""
 
 
 def record(method: str, url: str, status: int, size: str | None, seconds: float) -> None:
-    """Called by sources: keep a request among the latest, without its query, which may carry a signature."""
+    """Add a request to the latest, without its query, which may carry a signature; called by sources."""
     address = url.partition("?")[0].partition("#")[0]
     scheme, separator, rest = address.partition("://")
     host, slash, path = rest.partition("/")

@@ -1,4 +1,4 @@
-"""What is uploaded: a blob of another source, and any content with its progress watched."""
+"""Content to upload: a blob of another source, and content whose progress is reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BlobOf:
         self._descriptor = descriptor
 
     def open(self, offset: int = 0) -> AbstractAsyncContextManager[BlobReader]:
-        """Read from an offset to the end; a part is asked for only where the offset is not 0."""
+        """Read from an offset to the end; request a range only if the offset is not 0."""
         return self._repository.open_blob(self._descriptor, offset)
 
 
@@ -51,7 +51,7 @@ class _WatchedReader:
 
 
 class Watched:
-    """Content that calls `moved` with the offset reached, as it is read."""
+    """Content that calls `moved` with each offset reached while it is read."""
 
     def __init__(self, content: BlobContent, moved: Callable[[int], None]) -> None:
         self._content = content

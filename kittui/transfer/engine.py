@@ -1,4 +1,4 @@
-"""Carrying a plan out: every blob by the cheapest way that works, then the manifests below the top one."""
+"""Executes a transfer plan: each blob in the cheapest way that works, then the manifests below the top one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from kittui.transfer.progress import Outcome, Progress
 async def transfer_blobs(
     plan: TransferPlan, progress: Progress, tuning: Tuning | None = None
 ) -> Mapping[Digest, Outcome]:
-    """Bring every blob and every manifest but the top one to the destination.
+    """Copy every blob and every manifest except the top one to the destination.
 
-    Raises DiskFull before it starts where room is short, and the first error of any blob; what is complete by then
-    stays, what is not is resumed by the next run. A cancel ends it within a second.
+    Raises DiskFull before it starts if space is short, and the first error of any blob. Complete blobs stay; the next
+    run resumes the others. A cancel ends it within a second.
     """
     tuning = tuning or Tuning()
     progress.begin([blob.descriptor for blob in plan.blobs])
@@ -73,7 +73,7 @@ async def _move(
     if blob.way == "mount" and await destination.mount_blob(descriptor, plan.origin):
         if plan.origin.files is not None:
             return "copied"
-        # A registry remembers what it has longer than it has it: a byte of it is what counts.
+        # A registry may claim blobs that it no longer has, so read a byte of them.
         if await can_read(destination, descriptor):
             return "mounted"
     if destination.files is not None:
@@ -86,14 +86,14 @@ async def _move(
 
 
 def _forget(files: BlobFiles, present: Sequence[Digest]) -> None:
-    """Delete the records of partial downloads that a run committed right before it was killed. Blocks."""
+    """Delete stale records of partial downloads that a run committed right before it was killed. Blocks."""
     for digest in present:
         with suppress(OSError):
             record_of(files.partial(digest)).unlink()
 
 
 def check_room(plan: TransferPlan, files: BlobFiles) -> None:
-    """Raise where the bytes still missing can't be written. Blocks."""
+    """Raise if the missing bytes can't be written. Blocks."""
     wanted = [blob.descriptor for blob in plan.blobs if blob.way != "present"]
     if wanted:
         copied = (blob.descriptor for blob in plan.blobs if blob.way == "copy")
@@ -101,7 +101,7 @@ def check_room(plan: TransferPlan, files: BlobFiles) -> None:
 
 
 def _held(files: BlobFiles, blob: Descriptor) -> int:
-    """Bytes that a partial download of a blob takes up already."""
+    """Bytes that a blob's partial download already occupies."""
     path: Path = files.partial(blob.digest)
     try:
         return os.stat(path).st_blocks * 512  # noqa: PTH116

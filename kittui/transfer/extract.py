@@ -27,9 +27,9 @@ from kittui.transfer.tree import Tree
 
 PIECE = 1024 * 1024
 OPEN_FILES = 128
-"""Files written before they are brought to the disk together."""
+"""Number of files that are synced to disk together."""
 FILE_MODE = 0o644
-"""Permissions of a bare file that has none recorded."""
+"""Permissions of a bare file without recorded ones."""
 ZSTD_WINDOW = 64 * 1024 * 1024
 
 
@@ -67,7 +67,7 @@ def digest_mismatch(what: str, digest: Digest, found: str) -> None:
 
 
 def check(stop: threading.Event) -> None:
-    """Leave a thread's work when it was cancelled."""
+    """End a thread's work if it was cancelled."""
     if stop.is_set():
         raise Interrupted("stopped")
 
@@ -75,7 +75,10 @@ def check(stop: threading.Event) -> None:
 def decompress(
     source: Path, compression: str, target: Path, diff_id: Digest | None, limits: Limits, stop: threading.Event
 ) -> None:
-    """Write a layer uncompressed. Raises Malformed, TooLarge for a bomb, DiskFull, DigestMismatch for its diffId."""
+    """Decompress a layer into a file.
+
+    Raises Malformed, TooLarge for a bomb, DiskFull, DigestMismatch for its diffId.
+    """
     hasher = (diff_id or Digest.of(b"")).hasher()
     budget = layer_budget(limits.ratio)
     budget.spend("input", source.stat().st_size)
@@ -100,7 +103,7 @@ def decompress(
 
 
 def _plain(file: BinaryIO, compression: str) -> Iterator[bytes]:
-    """The content of a gzip or zstd file in pieces of bounded size."""
+    """Yield the content of a gzip or zstd file in pieces of bounded size."""
     try:
         if compression == "zstd":
             reader = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).stream_reader(
@@ -132,7 +135,7 @@ def _plain(file: BinaryIO, compression: str) -> Iterator[bytes]:
 
 
 def check_size(folder: Path, wanted: int, limits: Limits, held: int = 0) -> None:
-    """Raise TooLarge over the limit, DiskFull where bytes beyond those held do not fit beside the margin. Blocks."""
+    """Raise TooLarge over the limit, DiskFull if the additional bytes and the margin do not fit. Blocks."""
     if limits.size is not None and wanted > limits.size:
         raise TooLarge(f"more than {limits.size} bytes would be written", hint="Nothing was unpacked.")
     if wanted - held >= PIECE or wanted % (64 * PIECE) < PIECE:
@@ -141,7 +144,7 @@ def check_size(folder: Path, wanted: int, limits: Limits, held: int = 0) -> None
 
 
 def pieces_of(path: Path, raw_path: str | None, under: Parts = (), mode: int = FILE_MODE) -> list[Piece]:
-    """What an uncompressed layer holds: a tar's entries, or the one file of a raw layer. Blocks. Raises UnsafePath."""
+    """List what an uncompressed layer holds: a tar's entries, or a raw layer's one file. Blocks. Raises UnsafePath."""
     size = path.stat().st_size
     if raw_path is not None:
         return check_entries([FileEntry("/".join(safe_parts(raw_path)), "file", size, mode, 0)], under)
@@ -177,9 +180,9 @@ def write_pieces(path: Path, pieces: list[Piece], tree: Tree, stop: threading.Ev
 
 
 def settle(handles: list[int]) -> None:
-    """Bring written files to the disk and close them, so that none gets visible whose bytes a power cut could take.
+    """Sync written files to disk and close them, so that no visible file can lose bytes in a power cut.
 
-    Several at once, as one commit of the file system's journal serves them all. Raises OSError.
+    Syncing several at once needs only one commit of the file system's journal. Raises OSError.
     """
     for handle in handles:
         crash_point("unpack.before-fsync")
@@ -189,7 +192,7 @@ def settle(handles: list[int]) -> None:
 
 
 def copy_range(source: int, offset: int, target: int, size: int, stop: threading.Event) -> None:
-    """Copy bytes between files, in the kernel where it can, and have them on their way to the disk."""
+    """Copy bytes between files, in the kernel if possible, and start writing them to disk."""
     written = 0
     kernel = hasattr(os, "copy_file_range")
     while size:

@@ -22,24 +22,24 @@ from kittui.transfer.plan import holds
 from kittui.transfer.progress import Outcome, Progress
 
 BUFFER = 1024 * 1024
-"""Bytes a connection reads before they are written."""
+"""Bytes that a connection reads before writing them."""
 STRETCH = 16 * 1024 * 1024
-"""Bytes asked for at least in one request of a big blob."""
+"""Minimum bytes per request of a big blob."""
 LONGEST_STRETCH = 256 * 1024 * 1024
 SMALL = 1024 * 1024
-"""Blobs up to this many bytes are read in one piece."""
+"""Blobs up to this many bytes are read with one request."""
 PACE = Pace(tries=7, first=0.5, longest=20.0, budget=120.0)
-"""A blob is given up after so many failures in a row without a byte of progress, or so many seconds of them."""
+"""A blob is given up after this many consecutive failures without progress, or this many seconds of them."""
 SLOW_BYTES, SLOW_SECONDS = 60 * 1024, 60.0
-"""A connection that brings less than so many bytes in so many seconds is taken as dead."""
+"""A connection that delivers fewer bytes in this many seconds counts as dead."""
 FAST_BYTES, LOOK_SECONDS = 50 * 1024 * 1024, 0.25
-"""While so many bytes come in so many seconds, more connections would only take processors from those that are busy."""
+"""At this rate or above, more connections would only compete for the processor."""
 HASH_EVERY = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How hard to pull: blobs at once, connections in all, and how often what fails is tried again."""
+    """How hard to pull: concurrent blobs, connections in all, and number of retries."""
 
     blobs: int = 6
     connections: int = 4
@@ -47,7 +47,7 @@ class Tuning:
     sleep: Sleep = asyncio.sleep
 
     def retries(self, descriptor: Descriptor, progress: Progress) -> Retries:
-        """The attempts of one connection to bring bytes of a blob; each wait is noted in the progress."""
+        """The retries of one connection for a blob; each wait is noted in the progress."""
 
         def note(error: NetworkError, seconds: float, _: int) -> None:
             done = progress.blobs[descriptor.digest].done
@@ -66,9 +66,9 @@ async def fetch_blob(
     tuning: Tuning,
     gathering: Gathering | None = None,
 ) -> Outcome:
-    """Have a blob in the files, verified and durable; a small one once the gathering that takes it is left.
+    """Download a blob, verified and durable; a small one is durable once its gathering ends.
 
-    Resumes what an earlier run left. Bytes that do not match the digest are thrown away and asked for once more.
+    Resumes what an earlier run left. Bytes that do not match the digest are discarded and requested once more.
     Raises DigestMismatch, NetworkError after the attempts are used up (the partial stays), DiskFull.
     """
     if descriptor.size <= SMALL:
@@ -105,7 +105,7 @@ async def fetch_blob(
 async def _fetch_small(
     origin: Repository, descriptor: Descriptor, progress: Progress, connections: asyncio.Semaphore, tuning: Tuning
 ) -> bytes:
-    """A blob that fits into one buffer, verified in memory. Two that fetch one do no harm."""
+    """Download a blob that fits into one buffer, verified in memory. Fetching it twice at once is harmless."""
     mismatches = 0
     buffer = memoryview(bytearray(descriptor.size))
     with tuning.retries(descriptor, progress) as retries:
@@ -134,7 +134,7 @@ async def _fetch_small(
 
 
 class _Fetch:
-    """One run over the gaps of a partial file."""
+    """Downloads the gaps of one partial file."""
 
     def __init__(
         self,
@@ -181,11 +181,11 @@ class _Fetch:
 
     @property
     def _connections(self) -> int:
-        """One for each 64 MiB: what is under way in each is lost when the process is killed."""
+        """The number of connections, one per 64 MiB: each loses its current request if the process is killed."""
         return min(self.tuning.connections, len(self.gaps), max(2, self.descriptor.size // (4 * STRETCH)))
 
     async def _hash(self) -> None:
-        """Follow the writers, so that little is left to hash when the last byte is there."""
+        """Hash behind the writers, so that little is left to hash after the last byte."""
         hashed = 0
         while True:
             await self.grown.wait()
@@ -195,7 +195,7 @@ class _Fetch:
                 await self.partial.hash_on()
 
     async def _worker(self, *, first: bool) -> None:
-        """Fill one gap after the other over one connection, until there is none or parts are not served."""
+        """Fill one gap after another over one connection, until none is left or ranges turn out unsupported."""
         if not first:
             await self.served.wait()
             await self._while_fast()
@@ -227,7 +227,7 @@ class _Fetch:
             self.ended.set()
 
     async def _while_fast(self) -> None:
-        """Return when what comes is so slow that another connection may bring more, or nothing is left to ask for."""
+        """Return when the transfer is so slow that another connection may help, or when nothing is left to request."""
         fast = True
         while fast and self.gaps and not self.ended.is_set():
             before = self.partial.done.total
@@ -236,7 +236,7 @@ class _Fetch:
             fast = self.partial.done.total - before >= FAST_BYTES
 
     async def _whole(self) -> None:
-        """Read from the start, where parts are not served; a cut means from the start again."""
+        """Download from the start if ranges are unsupported; after a break, start again."""
         buffer = read_buffer(min(BUFFER, self.descriptor.size))
         furthest = 0
         with self.tuning.retries(self.descriptor, self.progress) as retries:
@@ -252,7 +252,7 @@ class _Fetch:
                         furthest = max(furthest, at)
 
     async def _step(self, readinto: Callable[[memoryview], Awaitable[int]], buffer: memoryview, at: int) -> int:
-        """Fill a buffer as far as bytes come without delay, write it, and count it as progress."""
+        """Fill a buffer with the bytes available without delay, write it, and count it as progress."""
         filled = 0
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SLOW_SECONDS
@@ -287,7 +287,7 @@ class _Fetch:
         self.grown.set()
 
     async def _failed(self, error: NetworkError, retries: Retries, *, progress: bool) -> None:
-        """Wait before the next attempt; raises the error, with what is kept, where there is none."""
+        """Wait before the next attempt; without one, raise the error, saying how much is kept."""
         done = self.partial.done.total
         self.progress.reach(self.descriptor.digest, done)
         try:

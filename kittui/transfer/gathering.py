@@ -1,4 +1,4 @@
-"""Small blobs on their way to the disk: gathered while the disk is busy, and made durable many at once."""
+"""Writes small blobs in batches: gathers them while the disk is busy, then syncs many at once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from kittui.oci.protocols import BlobFiles
 from kittui.tasks import stop
 
 MOST_BLOBS = 128
-"""Blobs written in one go: each has its file open until all are durable."""
+"""Maximum blobs per batch: each keeps its file open until all are durable."""
 MOST_BYTES = 16 * 1024 * 1024
-"""Bytes in memory above which who adds one has to wait for the disk."""
+"""With more bytes than this in memory, `add` waits for the disk."""
 
 
 class Gathering:
-    """Blobs, verified already, that are written to files behind the backs of those who bring them.
+    """Writes verified blobs to files in the background.
 
-    Leaving the block without an error waits until all are durable and visible; with one, what is not yet being written
-    is dropped. The first error of a write comes up in the next `add`, or on leaving.
+    Leaving the block without an error waits until all are durable and visible; with an error, waiting blobs are
+    dropped. The next `add`, or leaving, raises the first error of a write.
     """
 
     def __init__(self, files: BlobFiles) -> None:
@@ -30,7 +30,7 @@ class Gathering:
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, descriptor: Descriptor, raw: bytes) -> None:
-        """Hand one over; waits only while too much is in memory. Raises DiskFull, StorageError of earlier ones."""
+        """Add a blob; waits only while too much is in memory. Raises DiskFull, StorageError of earlier ones."""
         self._waiting.append((descriptor, raw))
         self._held += len(raw)
         while self._held > MOST_BYTES and (writing := self._started()) is not None:
@@ -38,7 +38,7 @@ class Gathering:
         self._started()
 
     def _started(self) -> asyncio.Task[None] | None:
-        """The task that writes, begun where there is something to write; raises what an earlier one failed with."""
+        """Start the writing task if there is something to write; raises the error of an earlier one."""
         if self._writing is not None and self._writing.done():
             ended, self._writing = self._writing, None
             ended.result()

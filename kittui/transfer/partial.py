@@ -1,4 +1,4 @@
-"""A blob that is being written in ranges: the partial file, the record beside it, and the hash that follows it."""
+"""A blob being written in ranges: the partial file, the record beside it, and its progressive hash."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SYNC_EVERY = 64 * 1024 * 1024
 
 
 def record_of(partial: Path) -> Path:
-    """Where it is written down which ranges of a partial file are there."""
+    """The path of the record of which ranges of a partial file were written."""
     return partial.with_name(partial.name + ".json")
 
 
 class Partial:
-    """One partial file, open for one writer (the caller holds the digest's lock). Its calls that block are threads'."""
+    """One partial file, open for one writer (the caller holds the digest's lock). Blocking calls run in threads."""
 
     def __init__(self, path: Path, descriptor: Descriptor) -> None:
         self.path = path
@@ -47,7 +47,7 @@ class Partial:
 
     @classmethod
     async def open(cls, path: Path, descriptor: Descriptor) -> Partial:
-        """Open or create it; `done` is what an earlier run left that can be relied on. Raises StorageError."""
+        """Open or create it; `done` is what can be reused of an earlier run. Raises StorageError."""
         return await in_thread(cls, path, descriptor)
 
     def _open(self) -> tuple[int, int, Ranges]:
@@ -71,7 +71,7 @@ class Partial:
             raise storage_error(error, f"write {self.path}") from error
 
     async def write(self, offset: int, content: memoryview) -> None:
-        """Write bytes at an offset and record that they are there. Raises DiskFull, StorageError."""
+        """Write bytes at an offset and record them. Raises DiskFull, StorageError."""
         await in_thread(self._write, offset, content)
 
     def _write(self, offset: int, content: memoryview) -> None:
@@ -96,7 +96,7 @@ class Partial:
         os.pwrite(self._record, write_record(self.descriptor, boot_id(), self.done, self._synced), 0)
 
     def _sync_behind(self) -> None:
-        """Bring written bytes to the disk while more arrive; nobody waits for it, so a cancel needn't either."""
+        """Sync written bytes while more arrive; nobody waits for it, so a cancel needn't either."""
         with self._guard:
             written = self.done.copy()
         file = os.dup(self._file)
@@ -115,7 +115,7 @@ class Partial:
         threading.Thread(target=sync, name="kittui-sync", daemon=True).start()
 
     async def hash_on(self) -> None:
-        """Hash what has become contiguous since; returns when that is done, or soon after a cancel."""
+        """Hash bytes that have become contiguous since; returns when done, or soon after a cancel."""
         work = asyncio.ensure_future(asyncio.to_thread(self._hash_on))
         try:
             await asyncio.shield(work)
@@ -143,7 +143,7 @@ class Partial:
 
     @property
     def complete(self) -> bool:
-        """Whether every byte is there."""
+        """Whether every byte was written."""
         return self.done.total == self.descriptor.size
 
     async def verify(self) -> None:
@@ -157,7 +157,7 @@ class Partial:
             )
 
     async def sync(self) -> None:
-        """Bring all of it to the disk. A cancel does not wait for the disk: the file is found complete next time."""
+        """Sync all of it to disk. A cancel does not wait for the disk: the next run finds the file complete."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
         file = os.dup(self._file)
@@ -194,18 +194,18 @@ class Partial:
         os.close(self._record)
 
     def forget(self) -> None:
-        """Delete the record: after the commit, and together with the partial when its bytes are wrong."""
+        """Delete the record, after the commit, or together with a partial whose bytes are wrong."""
         self.record_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Delete what is there, record first."""
+        """Delete the record, then the partial file."""
         self.forget()
         self.path.unlink(missing_ok=True)
 
 
 @cache
 def boot_id() -> str:
-    """What tells this boot from the next; empty where the system has none, and then only synced bytes count."""
+    """An id of this boot; empty if the system has none, and then only synced bytes count."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

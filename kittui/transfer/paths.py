@@ -1,4 +1,4 @@
-"""Which paths of an archive may be written: inside the target, plain files and folders, each once. Values only."""
+"""Decides which paths of an archive may be written: inside the target, regular files and folders, each once. No IO."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kittui.formats.tar import FileEntry
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|\Z)")
 MODE = 0o755
-"""The most that a mode from an archive may allow."""
+"""The permission bits that an archive may set."""
 LONGEST = 4095
-"""Bytes of a path at most: what a system call takes."""
+"""Maximum bytes of a path: the limit of system calls."""
 DEEPEST = 256
-"""Folders in folders at most."""
+"""Maximum depth of folders."""
 MOST = 4_000_000
-"""Files and folders of a layer at most, with the folders that only paths name."""
+"""Maximum files and folders of a layer, including folders that only appear in paths."""
 RESERVED = ".kittui-unpack"
-"""The name in a target that is kittui's own while it unpacks there."""
+"""The name in a target that kittui uses while it unpacks."""
 
 Parts = tuple[str, ...]
 _Node = dict[str, "_Node"] | None
-"""What is in a folder, None for a file."""
+"""The contents of a folder, None for a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ def safe_parts(path: str) -> Parts:
 
 
 def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece]:
-    """What to write of a layer, in its order; `under` is the folder it is put in (kits without digests).
+    """Return what to write of a layer, in its order; `under` is its target folder (kits without digests).
 
-    Raises UnsafePath for the first entry that is not a file or folder, has an unsafe or repeated path, or lies below a
+    Raises UnsafePath for the first entry that is not a file or folder, has an unsafe or repeated path, or is below a
     file, so that nothing of such a layer is written.
     """
     pieces: list[Piece] = []
@@ -114,7 +114,7 @@ def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece
 
 
 def unsafe(path: str, reason: str) -> UnsafePath:
-    """The refusal of one path."""
+    """The error that refuses a path."""
     return UnsafePath(
         f"{path[:300]!r} is not unpacked: {reason}",
         hint="Nothing was written. This ModelKit was not packed by kit, or was tampered with: don't trust it.",

@@ -1,4 +1,4 @@
-"""Moving what was unpacked out of the scratch folder into its target."""
+"""Moves unpacked files from the scratch folder into the target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What to do about existing files: for all, and for single paths; None refuses."""
+    """What to do about existing files, in general and for single paths; None refuses."""
 
     default: Decision | None = None
     paths: Mapping[str, Decision] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Decisions:
 
 
 class Placing:
-    """From one scratch folder into one target. All of it blocks; `layers` are those that are staged by then."""
+    """Moves files from one scratch folder into one target. All methods block; `layers` are those staged so far."""
 
     def __init__(self, target: Path, scratch: Scratch, layers: Sequence[Staged]) -> None:
         self.target = target
@@ -50,7 +50,7 @@ class Placing:
         self._same: dict[tuple[Path, Parts], bool] = {}
 
     def conflicts(self, decisions: Decisions) -> list[str]:
-        """Paths that need an answer and have none: a file with other content is there, or two layers hold them.
+        """Paths that need a decision and have none: a different file exists there, or two layers hold them.
 
         Raises UnsafePath for links in the way.
         """
@@ -74,7 +74,7 @@ class Placing:
         return found
 
     def _is_same(self, target: Tree, layer: Staged, piece: Piece) -> bool:
-        """Whether a file in the target has the very bytes that belong there, as an earlier run was cut short."""
+        """Whether a file in the target already has the right bytes, after an interrupted run."""
         if not self.scratch.resumed:
             return False
         key = (layer.tree, piece.parts)
@@ -116,7 +116,7 @@ class Placing:
         return placed
 
     def _names(self, target: Tree, decisions: Decisions) -> dict[str, Parts]:
-        """Where files go that are to be there beside others: where an earlier run put them, else a free name."""
+        """The names of files to keep beside existing ones: those an earlier run used, else free ones."""
         earlier = self.scratch.names()
         pieces = [(_key(n, piece), layer, piece) for n, layer in enumerate(self._layers) for piece in layer.pieces]
         taken = {piece.parts for _, _, piece in pieces}
@@ -152,7 +152,7 @@ class Placing:
         return placed
 
     def _kitfile_outcome(self, decisions: Decisions, kitfile: bytes) -> Decision:
-        """What to do with the Kitfile: the same bytes stay; others are only overwritten when told to, as in kit."""
+        """What to do with the Kitfile: equal bytes stay; others are overwritten only on request, as in kit."""
         path = self.target / KITFILE
         tree = Tree(self.target)
         try:
@@ -190,5 +190,5 @@ class Placing:
 
 
 def _key(number: int, piece: Piece) -> str:
-    """A piece's name among those of all layers: one path may be in two."""
+    """A unique key for a piece: two layers may hold the same path."""
     return f"{number}:{piece.path}"

@@ -20,7 +20,7 @@ from kittui.tasks import spread
 Way = Literal["present", "mount", "copy"]
 
 DEPTH, MANIFESTS = 4, 1000
-"""Indexes in indexes, and manifests in all, that are followed at most."""
+"""Maximum depth of indexes, and maximum manifests in all, that are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TransferPlan:
 
     @property
     def missing(self) -> int:
-        """Bytes to move, without manifests; what an earlier run left is not taken off."""
+        """Bytes to move, without manifests; an earlier run's partial downloads are not deducted."""
         return sum(blob.descriptor.size for blob in self.blobs if blob.way == "copy")
 
     @property
@@ -57,15 +57,12 @@ class TransferPlan:
 
     @property
     def requests(self) -> int:
-        """Requests that the destination or origin will get at least, without authentication."""
+        """Minimum requests to the destination or origin, without authentication."""
         return len(self.manifests) + sum(1 + (blob.way == "copy") for blob in self.blobs if blob.way != "present")
 
 
 def blobs_of(manifests: Sequence[Manifest]) -> tuple[Descriptor, ...]:
-    """Every blob that the manifests name, each once, in their order.
-
-    Raises Malformed where one digest is given two sizes.
-    """
+    """Every blob in the manifests, each once, in their order. Raises Malformed if one digest has two sizes."""
     found: dict[Digest, Descriptor] = {}
     for manifest in manifests:
         for blob in (*((manifest.config,) if manifest.config else ()), *manifest.layers):
@@ -81,7 +78,7 @@ async def plan_transfer(origin: Repository, target: Target, destination: Reposit
     blobs = blobs_of(manifests)
     present = await _present(destination, blobs)
     if present and destination.files is None and not await _lists(destination, manifests[-1].digest):
-        # What is listed may have been collected with the manifest: a registry remembers it longer than it has it.
+        # Listed manifests may be gone: a registry may claim them longer than it has them.
         listed = [blob for blob in blobs if blob.digest in present]
         readable = await spread(listed, partial(can_read, destination), at_once=destination.source.traits.at_once)
         present = {blob.digest for blob, there in zip(listed, readable, strict=True) if there}
@@ -91,7 +88,7 @@ async def plan_transfer(origin: Repository, target: Target, destination: Reposit
 
 
 async def _present(destination: Repository, blobs: Sequence[Descriptor]) -> set[Digest]:
-    """Those of the blobs that the destination has."""
+    """The blobs that the destination has."""
     files = destination.files
     if files is not None:
         return await in_thread(lambda: {blob.digest for blob in blobs if holds(files, blob)})
@@ -135,14 +132,14 @@ def holds(files: BlobFiles, blob: Descriptor) -> bool:
 
 
 def can_take_over(origin: Repository, destination: Repository) -> bool:
-    """Whether the destination may get blobs without moving bytes over the network: same source, or both on disk."""
+    """Whether the destination can get blobs without network traffic: same source, or both on disk."""
     if origin.files is not None and destination.files is not None:
         return True
     return origin.source.place == destination.source.place and not destination.source.capabilities.mount.denied
 
 
 async def is_there(destination: Repository, blob: Descriptor) -> bool:
-    """Whether a blob need not be brought; who may only write, or has no such repository, hears that of the upload."""
+    """Whether a blob need not be copied; missing read rights, or a missing repository, show at the upload."""
     try:
         return await destination.has_blob(blob)
     except (NotFound, AuthError):

@@ -1,4 +1,4 @@
-"""How far a transfer is: bytes and outcome per blob and in all, rate and time left. Read by polling."""
+"""The progress of a transfer: bytes and outcome per blob and in all, rate and time left. Read by polling."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STALL = 5.0
 
 @dataclass(slots=True)
 class BlobProgress:
-    """One blob: `done` of `descriptor.size` bytes are there; `held` of them were there before."""
+    """One blob: `done` of `descriptor.size` bytes are transferred; `held` of them were there before."""
 
     descriptor: Descriptor
     done: int = 0
@@ -30,7 +30,7 @@ class BlobProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """A transfer as it goes. `note` is what it waits for, in words, while it waits; `phase` what it does."""
+    """A running transfer. `note` says in words what it waits for, `phase` what it does."""
 
     clock: Callable[[], float] = time.monotonic
     blobs: dict[Digest, BlobProgress] = field(default_factory=dict)
@@ -49,12 +49,12 @@ class Progress:
         self._samples.append((self.moved_at, self._moved))
 
     def hold(self, digest: Digest, held: int) -> None:
-        """Bytes that need not be moved, from an earlier run."""
+        """Count bytes from an earlier run, which need not be moved."""
         blob = self.blobs[digest]
         blob.done = blob.held = held
 
     def reach(self, digest: Digest, done: int) -> None:
-        """The bytes of a blob that are there now; going back is allowed (a restart)."""
+        """Set the bytes transferred of a blob; going back is allowed (a restart)."""
         blob = self.blobs[digest]
         gained = done - blob.done
         blob.done = done
@@ -67,7 +67,7 @@ class Progress:
                     self._samples.popleft()
 
     def end(self, digest: Digest, outcome: Outcome) -> None:
-        """A blob is done with."""
+        """Record that a blob is finished."""
         blob = self.blobs[digest]
         if outcome in ("mounted", "present"):
             blob.held = blob.descriptor.size
@@ -81,12 +81,12 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Bytes that are there."""
+        """Bytes transferred."""
         return sum(blob.done for blob in self.blobs.values())
 
     @property
     def rate(self) -> float:
-        """Bytes a second over the last seconds; 0 while nothing moves."""
+        """Bytes per second over the last seconds; 0 while nothing moves."""
         now = self.clock()
         if not self._samples or now - self.moved_at > WINDOW:
             return 0.0
@@ -95,11 +95,11 @@ class Progress:
 
     @property
     def left(self) -> float | None:
-        """Seconds left at this rate; None while it is not known."""
+        """Seconds left at this rate; None while unknown."""
         rate = self.rate
         return (self.total - self.done) / rate if rate > 0 else None
 
     @property
     def stalled(self) -> bool:
-        """Whether it should move and nothing came for some seconds."""
+        """Whether it should be moving, but nothing arrived for some seconds."""
         return self.phase == "moving" and self.done < self.total and self.clock() - self.moved_at > STALL

@@ -1,4 +1,4 @@
-"""Which bytes of a blob are there: a set of ranges, and its record beside a partial file."""
+"""Tracks which bytes of a blob were written: a set of ranges, and its record beside a partial file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Ranges:
             self.add(start, end)
 
     def add(self, start: int, end: int) -> None:
-        """Count the bytes from start to before end as there."""
+        """Add the bytes from start up to end (exclusive)."""
         if start >= end:
             return
         first = bisect_left(self._ranges, (start, start))
@@ -36,20 +36,20 @@ class Ranges:
 
     @property
     def total(self) -> int:
-        """Bytes that are there."""
+        """Bytes in all ranges."""
         return sum(end - start for start, end in self._ranges)
 
     @property
     def frontier(self) -> int:
-        """How far the bytes from 0 are there without a gap."""
+        """The end of the contiguous bytes from 0."""
         return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
 
     def reach(self, at: int) -> int:
-        """How far the bytes from an offset on are there; the offset itself where it is not."""
+        """The end of the contiguous bytes from an offset; the offset itself if it is missing."""
         return next((end for start, end in self._ranges if start <= at < end), at)
 
     def missing(self, size: int, stretch: int) -> list[tuple[int, int]]:
-        """The gaps up to a size, in order, each cut into stretches of at most so many bytes."""
+        """The gaps up to a size, in order, split into stretches of limited length."""
         gaps: list[tuple[int, int]] = []
         at = 0
         for start, end in (*self._ranges, (size, size)):
@@ -60,7 +60,7 @@ class Ranges:
         return gaps
 
     def copy(self) -> Ranges:
-        """The same ranges, apart from these."""
+        """An independent copy of the ranges."""
         result = Ranges()
         result._ranges = list(self._ranges)
         return result
@@ -73,7 +73,7 @@ class Ranges:
 
 
 def write_record(descriptor: Descriptor, boot: str, done: Ranges, synced: Ranges) -> bytes:
-    """The record as JSON, padded so that a longer one before it leaves nothing behind."""
+    """Write the record as JSON, padded so that it fully overwrites a longer one."""
     record = {
         "version": 1,
         "digest": descriptor.digest,
@@ -87,9 +87,9 @@ def write_record(descriptor: Descriptor, boot: str, done: Ranges, synced: Ranges
 
 
 def read_record(raw: bytes, descriptor: Descriptor, boot: str) -> Ranges:
-    """What of a partial file can be relied on; nothing where the record is broken or of another blob.
+    """Read which bytes of a partial file can be relied on; none if the record is broken or of another blob.
 
-    Ranges not yet synced are only believed on the boot that wrote them: a power cut may have lost them.
+    Unsynced ranges only count within the same boot: a power cut may have lost them.
     """
     try:
         record = json.loads(raw)

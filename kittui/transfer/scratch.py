@@ -1,7 +1,7 @@
-"""The folder `.kittui-unpack` in a target: what is being unpacked, until it is moved out of it.
+"""The folder `.kittui-unpack` in a target, which holds files until they are moved out of it.
 
 It is on the target's file system, so that moving is renaming, and holds partial downloads, which the next run resumes.
-While it is there, the target is not whole: once files began to be moved, only a run that ends well removes it.
+While it exists, the target is incomplete: once files were moved, only a successful run removes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LIMIT = 64 * 1024 * 1024
 
 
 class Scratch:
-    """The scratch folder of one target. All of it blocks."""
+    """The scratch folder of one target. All methods block."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -27,12 +27,12 @@ class Scratch:
         self.lock = self.path / "lock"
         self._record = self.path / "moving"
         self.resumed = False
-        """Whether an earlier run was cut short: files of it may be in the target already."""
+        """Whether an earlier run was interrupted: some of its files may be in the target already."""
         self._created: list[Path] = []
         self._trees = 0
 
     def begin(self) -> None:
-        """Create the target and the folder. Raises Conflict where something else has its name, StorageError."""
+        """Create the target and the folder. Raises Conflict if something else has its name, StorageError."""
         try:
             at = self.target
             while not at.exists():
@@ -59,15 +59,15 @@ class Scratch:
 
     @property
     def moving(self) -> bool:
-        """Whether files were moved out of here, by this run or an earlier one that did not end well."""
+        """Whether files were moved out of here, by this run or an earlier failed one."""
         return self._record.exists()
 
     def start_moving(self, names: dict[str, str]) -> None:
-        """Write down that files are about to be moved, and under which other names some of them."""
+        """Record that files are about to be moved, and which of them under other names."""
         replace_file(self._record, json.dumps(names).encode(), temporary=self.path, point="unpack.moving")
 
     def names(self) -> dict[str, str]:
-        """The other names that an earlier run wrote down."""
+        """The other names that an earlier run recorded."""
         try:
             with self._record.open("rb") as file:
                 found = json.loads(file.read(_LIMIT))
@@ -82,7 +82,7 @@ class Scratch:
             remove_tree(path)
 
     def give_up(self) -> None:
-        """Leave the target as it was, or, where files were moved already, the mark that it is not whole."""
+        """Leave the target as it was, or marked as incomplete if files were moved already."""
         if self.moving:
             self._empty()
         else:
@@ -100,7 +100,7 @@ class Scratch:
                 remove_tree(path)
 
     def _remove(self) -> None:
-        """Remove the folder, and those that were created for the target where they stayed empty."""
+        """Remove the folder, and folders created for the target that stayed empty."""
         remove_tree(self.path)
         with suppress(OSError):
             for path in self._created:

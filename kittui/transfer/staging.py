@@ -1,4 +1,4 @@
-"""Unpacking in two steps: all is verified and written into a scratch folder in the target, then moved out of it."""
+"""Unpacks in two steps: verifies and writes everything into a scratch folder in the target, then moves it."""
 
 from __future__ import annotations
 
@@ -74,11 +74,10 @@ class Staging:
     @classmethod
     @asynccontextmanager
     async def open(cls, target: Path, limits: Limits | None = None) -> AsyncIterator[Staging]:
-        """Create the target and its scratch folder; the scratch folder goes when the block ends well.
+        """Create the target and its scratch folder, which is removed when the block succeeds.
 
-        After a network error or a cancel the downloads in it stay, for the next run; once files began to be moved, it
-        stays as the mark that the target is not whole. Raises Conflict where another kittui unpacks there,
-        StorageError.
+        After a network error or a cancel the downloads in it stay, for the next run; once files were moved, it stays as
+        the mark that the target is incomplete. Raises Conflict if another kittui unpacks there, StorageError.
         """
         staging = cls(target, limits or Limits())
         scratch = staging.scratch
@@ -98,7 +97,7 @@ class Staging:
     async def add(self, blob: Path, plain: Plain, wanted: Callable[[str], bool] | None = None) -> None:
         """Verify a layer's blob whole, then write its files (those wanted) into the scratch folder.
 
-        Raises DigestMismatch, Malformed, UnsafePath, TooLarge, DiskFull; nothing of it reaches the target then.
+        Raises DigestMismatch, Malformed, UnsafePath, TooLarge, DiskFull; then nothing of it reaches the target.
         """
         await stoppable(self._add, blob, plain, wanted)
 
@@ -114,7 +113,7 @@ class Staging:
     def _take_apart(
         self, blob: Path, plain: Plain, wanted: Callable[[str], bool] | None, stop: threading.Event
     ) -> None:
-        """Write a layer's files while its blob is hashed: nobody sees them before the digest is known to be right."""
+        """Write a layer's files while its blob is hashed; they stay hidden until the digest is verified."""
         digest = plain.descriptor.digest
         source = blob
         if plain.compression != "none":
@@ -157,13 +156,13 @@ class Staging:
         return [piece for layer in self._layers for piece in layer.pieces if not piece.folder]
 
     async def conflicts(self, decisions: Decisions) -> list[str]:
-        """Paths that need an answer and have none. Raises UnsafePath for links in the way."""
+        """Paths that need a decision and have none. Raises UnsafePath for links in the way."""
         return await in_thread(self._placing.conflicts, decisions)
 
     async def commit(self, decisions: Decisions) -> list[Placed]:
-        """Move everything into the target, the Kitfile last; what an earlier run, cut short, moved there is kept.
+        """Move everything into the target, the Kitfile last; files that an interrupted run moved are kept.
 
-        Raises Conflict before anything is moved where another file is there and no answer says what to do. Run again
-        after it was cut short, it continues where it stopped.
+        Raises Conflict before anything is moved if another file exists without a decision. After an interruption,
+        another run continues where it stopped.
         """
         return await in_thread(self._placing.commit, decisions, self.kitfile)

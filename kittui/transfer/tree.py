@@ -25,7 +25,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1024 * 1024
 _OWNER = 0o300
-"""What the owner needs to write into a folder; a folder that denies it gets its mode last."""
+"""The mode bits needed to write into a folder; a folder without them gets its mode last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Placed:
 
 
 class Tree:
-    """A folder that files are put into, by components. Blocks: for threads."""
+    """A folder into which files are written, by path components. Blocks: for threads."""
 
     def __init__(self, root: Path, *, resumed: bool = False) -> None:
-        """Open the folder, which exists; a link to it is followed, links below it are not.
+        """Open the folder, which must exist; a link to it is followed, links below it are not.
 
-        `resumed`: an earlier run was cut short, so that a folder that is there may not have its own mode yet.
+        `resumed`: an earlier run was interrupted, so an existing folder may not have its own mode yet.
         """
         try:
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -91,17 +91,16 @@ class Tree:
             os.close(at)
 
     def settle(self) -> None:
-        """Give folders that their owner may not write into their own modes, once everything is in them."""
+        """Give folders that are read-only for their owner their modes, once everything is in them."""
         for parts, mode in sorted(self._late.items(), reverse=True):
             with self.folder(parts, make=False) as at:
                 now = stat.S_IMODE(os.fstat(at).st_mode)
                 set_mode(at, now & ~_OWNER | mode & _OWNER, self.root.joinpath(*parts))
 
     def create(self, parts: Parts, mode: int) -> int:
-        """A new file, open for writing; the umask takes from its mode.
+        """Create a file and open it for writing; the umask applies.
 
-        Raises UnsafePath where the file system takes its name for one that was written already: names that differ only
-        by case or Unicode form are one file there.
+        Raises UnsafePath if the file system treats its name like one already written: some ignore case or Unicode form.
         """
         try:
             with self.folder(parts[:-1]) as at:
@@ -114,7 +113,7 @@ class Tree:
             raise storage_error(error, f"write {self.root}/{'/'.join(parts)}") from error
 
     def look(self, parts: Parts) -> os.stat_result | None:
-        """What is there, links not followed; None where nothing is. Raises UnsafePath for a link on the way."""
+        """Stat a path without following links; None if nothing is there. Raises UnsafePath for a link on the way."""
         try:
             with self.folder(parts[:-1], make=False) as at:
                 return os.stat(parts[-1], dir_fd=at, follow_symlinks=False)
@@ -137,12 +136,12 @@ class Tree:
         return True
 
     def has_same(self, parts: Parts, other: Tree, target: Parts) -> bool:
-        """Whether a plain file here and one in another tree hold the same bytes."""
+        """Whether a regular file here and one in another tree hold the same bytes."""
         with self.folder(parts[:-1], make=False) as here, other.folder(target[:-1], make=False) as there:
             return _same_bytes(parts[-1], here, target[-1], there)
 
     def free_name(self, parts: Parts, taken: Collection[Parts]) -> Parts:
-        """A name beside one that is taken, here or by what is still to come."""
+        """A free name like one that is taken, here or by pending files."""
         folder = parts[:-1]
 
         def used(name: str) -> bool:
@@ -153,10 +152,10 @@ class Tree:
     def place(
         self, source: Tree, parts: Parts, target: Parts, decision: Decision | None, modes: Mapping[Parts, int]
     ) -> Placed:
-        """Move one written file from another tree to where it belongs; never over a file without a decision to.
+        """Move one written file from another tree to its place; overwrites a file only if that was decided.
 
-        Where an earlier run was cut short, what is there with the same bytes is kept. Raises Conflict where a file
-        appeared since the decisions.
+        After an interrupted run, an existing file with the same bytes is kept. Raises Conflict if a file appeared since
+        the decisions.
         """
         try:
             with source.folder(parts[:-1], make=False) as origin, self.folder(target[:-1], modes) as at:
@@ -187,7 +186,7 @@ class Tree:
 
 
 def _same_bytes(one: str, folder: int, other: str, other_folder: int) -> bool:
-    """Whether two plain files, by their names in open folders, hold the same bytes; False where one can't be read."""
+    """Whether two regular files, by their names in open folders, hold the same bytes; False if one can't be read."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with ExitStack() as stack:
         files: list[io.FileIO] = []
@@ -208,7 +207,7 @@ def _same_bytes(one: str, folder: int, other: str, other_folder: int) -> bool:
 
 
 def free_name(name: str, taken: Callable[[str], bool]) -> str:
-    """A name beside one that is taken: `train.csv` becomes `train (2).csv`."""
+    """A free name like one that is taken: `train.csv` becomes `train (2).csv`."""
     stem, dot, ending = name.rpartition(".")
     if not stem:
         stem, dot, ending = name, "", ""
@@ -219,7 +218,7 @@ def free_name(name: str, taken: Callable[[str], bool]) -> str:
 
 
 def in_the_way(root: Path, parts: Parts, at: int) -> UnsafePath:
-    """The refusal to write through what is not a folder or no plain file."""
+    """The error for writing through something that is not a folder, or onto something that is not a regular file."""
     kind = "not a folder"
     with suppress(OSError):
         if stat.S_ISLNK(os.stat(parts[-1], dir_fd=at, follow_symlinks=False).st_mode):
