@@ -21,7 +21,7 @@ from kittui.store.survey import Problem, Survey, read_store
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-"""Age in seconds from which an unfinished download counts as left over."""
+"""Age in seconds at which an unfinished download counts as left over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class StoreReport:
 async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
     """Check everything in a store; with `verify`, hash every blob too. A missing store gives an empty report.
 
-    Raises StorageError where the folder itself can't be read; every other trouble is a problem in the report.
+    Raises StorageError if the folder itself can't be read; every other error is a problem in the report.
     """
     survey = await in_thread(survey_store, root, verify=verify)
     return StoreReport(
@@ -59,7 +59,7 @@ async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
 
 
 def survey_store(root: Path, *, verify: bool = False) -> Survey:
-    """Read a store whole, and assess what was read. Blocks."""
+    """Read a whole store, and assess it. Blocks."""
     survey = Survey(StorePaths(root))
     _look_at_credentials(survey)
     if not survey.paths.storage.is_dir():

@@ -1,4 +1,4 @@
-"""Which kit is installed, and what it can read of a store."""
+"""Finds the installed kit, and what it can read in a store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 Version = tuple[int, int]
 
 MODELPACKS: Final[Version] = (1, 10)
-"""The first kit that keeps ModelPacks in its store; earlier ones fail on every list."""
+"""The first kit that supports ModelPacks in its store; earlier ones fail on every list."""
 _READS: Final[tuple[tuple[Version, str], ...]] = (
     (MODELPACKS, "ModelPacks"),
     ((1, 15), "zstd and raw layers, prompts and MCP servers"),
@@ -24,18 +24,18 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class InstalledKit:
-    """The kit on PATH; `path` is None where there is none, `version` where it does not say."""
+    """The kit on PATH; `path` is None if there is none, `version` where it does not say."""
 
     path: str | None
     version: Version | None = None
 
     def reads(self, since: Version) -> bool:
-        """Whether it is known to read what kits read since a version."""
+        """Whether it is known to be of a version or newer."""
         return self.version is not None and self.version >= since
 
     @property
     def words(self) -> str:
-        """What is installed."""
+        """The installed kit, in words."""
         if self.path is None:
             return "kit is not installed here"
         if self.version is None:
@@ -44,7 +44,7 @@ class InstalledKit:
 
     @property
     def misses(self) -> list[str]:
-        """What it is not known to read."""
+        """What it may not be able to read."""
         return [f"{what} ({version_text(since)})" for since, what in _READS if not self.reads(since)]
 
 

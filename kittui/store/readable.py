@@ -1,7 +1,7 @@
 """Checks that kit can read a ModelKit: one that it can't read makes every `kit list` fail, so it must stay out.
 
-The shapes are those that kit decodes into (KitOps, pkg/artifact/kitfile.go); Go matches keys without regard to case and
-ignores unknown ones.
+The shapes are those that kit decodes into (KitOps, pkg/artifact/kitfile.go); Go ignores the case of keys, and unknown
+keys.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _LAYOUT_HINT = "Copy it into an OCI layout instead: kittui copy FROM oci:DIR:TAG
 
 
 def is_modelpack(manifest: Manifest) -> bool:
-    """Whether this is a ModelPack by the CNCF's specification, which kits from 1.10 on keep in their stores."""
+    """Whether this is a ModelPack (CNCF model-spec), which kit supports in its store from 1.10."""
     return manifest.config is not None and manifest.config.media_type == MODELPACK_CONFIG
 
 
 def check_manifest(manifest: Manifest, kit: InstalledKit | None = None) -> None:
-    """Raise Unsupported unless this is a ModelKit in kit's own format, or else what the kit that is installed reads."""
+    """Raise Unsupported unless this is a ModelKit in kit's own format, or a format that the installed kit reads."""
     if manifest.is_index:
         raise Unsupported("kit's store can hold only ModelKits, and this is an index", hint=_LAYOUT_HINT)
     config = manifest.config
@@ -78,7 +78,7 @@ def check_manifest(manifest: Manifest, kit: InstalledKit | None = None) -> None:
 
 
 def check_config(raw: bytes, *, modelpack: bool = False) -> None:
-    """Raise Malformed for a config that kit could not decode."""
+    """Raise Malformed for a config that kit can't decode."""
     try:
         document = load_object(raw, "the config")
     except KittuiError as error:
@@ -88,7 +88,7 @@ def check_config(raw: bytes, *, modelpack: bool = False) -> None:
 
 
 def _mismatch(value: Any, shape: Any, where: str) -> str | None:
-    """What is of another type than the shape; null fits everything, as in Go."""
+    """Find a value whose type differs from the shape; null fits everything, as in Go."""
     if value is None or shape == _ANY:
         return None
     if shape == _STRING:

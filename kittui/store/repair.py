@@ -23,7 +23,7 @@ from kittui.store.writer import StoreWriter, plain, with_manifest
 
 _UNNAMED_REPOSITORY = f"{DEFAULT_REGISTRY}/{UNNAMED}"
 _SETTLED = 60.0
-"""Seconds for which a broken file must have been left alone before it is set aside: kit may be writing it."""
+"""Seconds since the last write before a broken file is set aside: kit may still be writing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class RepairReport:
 
 
 async def repair_store(root: Path) -> RepairReport:
-    """Repair a store under the lock between kittui processes; best while no kit runs. Raises StorageError.
+    """Repair a store under the lock between kittui processes; best while kit is not running. Raises StorageError.
 
     Broken index files are moved to kittui/set-aside, manifests that no repository lists come back as unnamed ones,
-    index.json is completed, tags without manifest go, unused blobs and old partials go. Files whose names are not
-    understood are left alone, and so is everything that they, or files set aside, may refer to.
+    index.json is completed; tags without manifest, unused blobs and old partials are deleted. Files with unknown names
+    are left alone, and so is everything that they, or files set aside, may refer to.
     """
     source = LocalSource(root)
     repairer = _Repairer(source.writer)
@@ -62,14 +62,14 @@ async def repair_store(root: Path) -> RepairReport:
 
 
 class _Repairer:
-    """One repair of one store. Blocks throughout; the lock is held."""
+    """Repairs one store. Blocks throughout; the lock is held."""
 
     def __init__(self, writer: StoreWriter) -> None:
         self.repairs: list[Repair] = []
         self._writer = writer
 
     def repair(self, root: Path) -> Survey:
-        """All steps, each from a fresh look where the one before changed what it looks at."""
+        """Take all steps; each reads the store again if the one before changed it."""
         self._writer.prepare()
         survey = survey_store(root)
         self.credentials(survey)
@@ -86,7 +86,7 @@ class _Repairer:
         self.repairs.append(Repair(kind, subject, done))
 
     def credentials(self, survey: Survey) -> None:
-        """Take everybody else's rights to the logins away."""
+        """Make the logins readable only by their owner."""
         for problem in survey.problems:
             if problem.kind == "open-credentials":
                 path = Path(problem.subject)
@@ -97,7 +97,7 @@ class _Repairer:
                 self._did(problem.kind, problem.subject, "readable only by you now")
 
     def set_aside(self, survey: Survey) -> None:
-        """Move index files that make kit fail out of its sight."""
+        """Move index files that make kit fail out of its way."""
         folder = survey.paths.own / "set-aside"
         for path, _ in survey.broken:
             try:
@@ -113,7 +113,7 @@ class _Repairer:
             self._did("unreadable-index", path.name, f"moved to {target}")
 
     def tags(self, survey: Survey) -> None:
-        """List the manifests of tags that lost them; remove tags whose manifest is gone."""
+        """List again manifests that only tags point to; remove tags whose manifest is gone."""
         for name, tags in survey.tags.items():
             index = survey.indexes.get(name)
             if index is None:
@@ -149,7 +149,7 @@ class _Repairer:
             self._writer.edit_index(name, lambda now, lost=lost: _kept(now, lost))  # type: ignore[misc]
 
     def shared(self, survey: Survey) -> None:
-        """Complete index.json, give unlisted manifests a repository, drop what is gone."""
+        """Complete index.json, list unlisted manifests in a repository, and drop missing ones."""
         if survey.broken or survey.shared is None or survey.foreign is None:
             return
         unnamed = {digest for index in survey.unnamed for digest in index.digests} | survey.foreign
@@ -177,7 +177,7 @@ class _Repairer:
         self._writer.edit_shared(edit)
 
     def unused(self, survey: Survey) -> None:
-        """Delete old blobs that nothing refers to, and old partial downloads that nobody writes."""
+        """Delete old unreferenced blobs, and old abandoned partial downloads."""
         freed = sum(survey.sizes[digest] for digest in survey.unused)
         for digest in survey.unused:
             remove_file(survey.blobs.path(digest), point="store.blob")
@@ -195,7 +195,7 @@ class _Repairer:
 
 
 def _usable(survey: Survey, descriptor: Descriptor) -> bool:
-    """Whether kit could list the manifest: never list what would make it fail."""
+    """Whether kit can list the manifest; anything else would make it fail."""
     try:
         manifest = survey.blobs.manifest(descriptor)
         packed = is_modelpack(manifest)
@@ -208,7 +208,7 @@ def _usable(survey: Survey, descriptor: Descriptor) -> bool:
 
 
 def _of_a_newer_kit(survey: Survey, descriptor: Descriptor | None) -> bool:
-    """Whether a manifest is there that a newer kit than the one installed may have put there."""
+    """Whether there is a manifest that a newer kit than the installed one may have written."""
     try:
         manifest = survey.blobs.manifest(descriptor) if descriptor is not None else None
     except KittuiError:

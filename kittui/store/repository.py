@@ -1,4 +1,4 @@
-"""One repository of kit's store: reading `<B>-index.json` and `<B>-tags.json` as kit does."""
+"""One repository of kit's store, read from `<B>-index.json` and `<B>-tags.json` as kit does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kittui.store.writer import Change, StoreWriter, plain
 
 
 def is_tag(text: str) -> bool:
-    """Whether it can be a tag: kit files `dst@sha256:…` under a name that can't be requested."""
+    """Whether it can be a tag: kit stores `dst@sha256:…` under a name that can't be requested."""
     try:
         Tag.parse(text)
     except BadReference:
@@ -69,7 +69,7 @@ class LocalRepository(FolderRepository):
         return index.descriptors
 
     async def resolve(self, target: Target) -> Descriptor:
-        """The descriptor that kit's files hold; a manifest inside a listed index is found by digest too."""
+        """Return the descriptor from kit's files; manifests inside a listed index are found by digest too."""
         index, tags = await self._read()
         target = parse_target(target)
         if isinstance(target, Digest):
@@ -94,7 +94,7 @@ class LocalRepository(FolderRepository):
         return listed
 
     async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
-        """Tags by name, then manifests without tag in kit's order; what can't be used is marked with its problem."""
+        """List tags by name, then manifests without tag in kit's order; unusable ones have a problem."""
         index, tags = await self._read()
         yield await in_thread(self._entries, index, tags)
 
@@ -122,10 +122,10 @@ class LocalRepository(FolderRepository):
         return entries
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
-        """List the manifest here, under the tag where one is given; a tag that exists moves, as with `kit tag`.
+        """List the manifest here, under the tag if given; an existing tag moves, as with `kit tag`.
 
         Raises Unsupported for what is not a ModelKit in kit's format and Malformed for one that kit can't decode (each
-        `kit list` would fail on it), NotFound where blobs of it are not in the store.
+        `kit list` would fail on it), NotFound if blobs of it are not in the store.
         """
         if tag is not None:
             Tag.parse(tag)
@@ -143,7 +143,7 @@ class LocalRepository(FolderRepository):
         return descriptor
 
     async def accept(self, manifest: Manifest) -> None:
-        """Raise Unsupported for what the kit that is installed could not read here: each `kit list` would fail."""
+        """Raise Unsupported for what the installed kit could not read here: each `kit list` would fail."""
         check_manifest(manifest, await in_thread(installed_kit) if is_modelpack(manifest) else None)
 
     def _check_content(self, manifest: Manifest) -> None:
@@ -153,7 +153,7 @@ class LocalRepository(FolderRepository):
             check_config(raw, modelpack=is_modelpack(manifest))
 
     async def untag(self, tag: Tag) -> None:
-        """Remove the tag alone; its manifest stays, without tag if this was the last. Raises NotFound."""
+        """Remove only the tag; its manifest stays, untagged if this was the last. Raises NotFound."""
         async with self._writer.lock():
             _, tags = await self._read()
             entry = tags.entries.get(tag)
@@ -163,10 +163,10 @@ class LocalRepository(FolderRepository):
             await self._writer.apply(Change(self.store_name, tag=tag, before=before))
 
     async def delete(self, digest: Digest) -> None:
-        """Remove the manifest with all its tags here, and those of its blobs that no ModelKit in the store needs.
+        """Remove the manifest with all its tags here, and its blobs that no other ModelKit in the store needs.
 
-        A manifest that another repository lists too stays there, as with `kit remove`. A deletion that was interrupted
-        is finished. Raises NotFound.
+        A manifest that another repository also lists stays there, as with `kit remove`. An interrupted deletion is
+        completed. Raises NotFound.
         """
         async with self._writer.lock():
             index, tags = await self._read()

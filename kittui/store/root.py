@@ -1,4 +1,4 @@
-"""Where kit keeps its store, and the names of the files in it."""
+"""Finds kit's store, and names the files in it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store_root(flag: str | None = None, environ: Mapping[str, str] | None = None
 
 @dataclass(frozen=True, slots=True)
 class StorePaths:
-    """The paths in a store; kittui's own are all in `own`, outside of storage/, where kit searches every folder."""
+    """The paths in a store; kittui's own are all in `own`, outside storage/, where kit searches every folder."""
 
     root: Path
 
@@ -54,12 +54,12 @@ class StorePaths:
 
     @property
     def own_folders(self) -> tuple[Path, ...]:
-        """kittui's folder, and those that take its place where storage/ or blobs/ is a link to another disk."""
+        """kittui's folder, and those used instead if storage/ or blobs/ is a link to another disk."""
         return (self.own, *(folder / ".kittui" for folder in (self.storage, self.blobs, self.blobs / "sha256")))
 
     @property
     def partials(self) -> tuple[Path, ...]:
-        """Where unfinished blobs are; on the same file system as the blobs, so that a rename makes them whole."""
+        """The folder of unfinished blobs, on the blobs' file system, so that a rename completes them."""
         return tuple(own / "partial" for own in self.own_folders)
 
     @property
@@ -74,7 +74,7 @@ class StorePaths:
 
     @property
     def shared_index(self) -> Path:
-        """`index.json`: what kit's deletion takes as the whole of what is in use."""
+        """`index.json`: kit's deletion keeps only what this lists."""
         return self.storage / "index.json"
 
     def index(self, store_name: str) -> Path:
@@ -82,14 +82,14 @@ class StorePaths:
         return self.storage / f"{encode_name(store_name)}-index.json"
 
     def all_indexes(self) -> list[Path]:
-        """The `<B>-index.json` files of repositories; others of such names are not understood. Blocks."""
+        """The `<B>-index.json` files of repositories; others with such names are unknown files. Blocks."""
         if not self.storage.is_dir():
             return []
         names = ((path, _INDEX_NAME.match(path.name)) for path in self.storage.iterdir())
         return sorted(path for path, match in names if match and decode_name(match[1]).store_name is not None)
 
     def power(self) -> Power:
-        """Whether the store can be written, as far as permissions tell. Blocks."""
+        """Whether the store can be written, by its permissions. Blocks."""
         folder = nearest(self.storage)
         if not is_nowhere(self.root) and os.access(folder, os.W_OK):
             return YES
@@ -101,7 +101,7 @@ class StorePaths:
         return Power("no", reason, "Set KITOPS_HOME, or give --store, to a folder that can be written.")
 
     def check(self, store_name: str) -> None:
-        """Raise StorageError where nothing can be written, Unsupported for a repository whose files would have names
+        """Raise StorageError if nothing can be written, Unsupported for a repository whose files would have names
         that are too long for the disk. Blocks.
         """
         power = self.power()
@@ -129,7 +129,7 @@ def encode_name(store_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredName:
-    """A repository as its files name it: `store_name` is None if the file's name has none (see `problem`)."""
+    """A repository by its files' names: `store_name` is None if they hold none (see `problem`)."""
 
     encoded: str
     store_name: str | None
@@ -138,19 +138,19 @@ class StoredName:
 
     @property
     def display(self) -> str:
-        """As `ls` prints it; the file's own name where it can't be read."""
+        """The name as `ls` prints it; the file's own name if it can't be decoded."""
         return self.encoded if self.store_name is None else store_display(self.store_name)
 
 
 def stored_names(file_names: list[str]) -> list[StoredName]:
-    """The repositories that the files of a storage/ folder are of, sorted by full name as kit sorts them."""
+    """The repositories of a storage/ folder's files, sorted by full name as in kit."""
     encoded = {match[1] for name in file_names if (match := _INDEX_NAME.match(name) or _TAGS_NAME.match(name))}
     names = [decode_name(text) for text in encoded]
     return sorted(names, key=lambda name: (name.store_name is None, name.store_name or "", name.encoded))
 
 
 def decode_name(encoded: str) -> StoredName:
-    """Read a file's name back; one that is not a repository's name comes with a problem, never as an error."""
+    """Decode a file's name; one that is not a repository's gives a problem, never an error."""
     try:
         store_name = base64.b64decode(encoded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

@@ -23,7 +23,7 @@ from kittui.store.writer import StoreWriter
 from kittui.terminal import counted
 
 _SIZED = 1000
-"""Manifests in a store up to which a listing reads them all to tell sizes."""
+"""In a store with at most this many manifests, a listing reads them all for their sizes."""
 
 
 NO_ATTACHMENTS = Power(
@@ -36,8 +36,8 @@ NO_ATTACHMENTS = Power(
 class LocalSource:
     """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`.
 
-    `recheck` is how many seconds after a change kittui looks whether a kit that runs at the same time has undone it;
-    `at_work` tells from the folder of the store's content whether one may be running.
+    `recheck` is the seconds after a change until kittui checks whether a running kit has undone it; `at_work` says,
+    from the folder of the store's content, whether one may be running.
     """
 
     def __init__(self, root: Path, *, recheck: float = 0.5, at_work: Callable[[Path], bool] = kit_at_work) -> None:
@@ -68,7 +68,7 @@ class LocalSource:
         )
 
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
-        """All repositories that files in storage/ name, unreadable ones with their problem."""
+        """All repositories with files in storage/, unreadable ones with their problem."""
         names = await in_thread(self._names)
         readable = [name.store_name for name in names if name.store_name is not None]
         indexes = await read_documents([self.paths.index(name) for name in readable], IndexDocument.parse)
@@ -106,19 +106,19 @@ class LocalSource:
         return RepositoryEntry(name.display, count, content_size(self.blobs, index.descriptors) if sized else None)
 
     def repository(self, name: str) -> LocalRepository:
-        """One repository by the name `ls` prints; raises BadReference for what is not a repository's name."""
+        """Return the repository with a name as `ls` prints it; raises BadReference if that is not one."""
         reference = parse_reference("local://" + name)
         if reference.target is not None:
             raise BadReference(f"{name[:140]!r} names a tag or digest, not a repository")
         return LocalRepository(self, reference.store_name, self.paths, self.blobs, self.writer)
 
     async def ping(self) -> str:
-        """One line on the store: where it is, how many repositories; raises StorageError."""
+        """Describe the store in one line: where it is, how many repositories; raises StorageError."""
         names = await in_thread(self._names)
         return f"kit's store in {self.paths.root}: {counted(len(names), 'repository')}"
 
     async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
-        """What the repositories list; what only other files name is kept."""
+        """Read what the repositories list; blobs named only in other files count as used."""
         names = [name for name in await in_thread(self._names) if name.store_name is not None]
         paths = [name.store_name or "" for name in names]
         indexes = await read_documents([self.paths.index(name) for name in paths], IndexDocument.parse)
@@ -139,4 +139,4 @@ class LocalSource:
         return await read_holdings(self.blobs, listed, told, kept=kept, partials=self.paths.partials, doubt=doubt)
 
     async def aclose(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there is nothing to close."""

@@ -1,6 +1,7 @@
-"""Files in a store that this kittui does not understand, and the blobs that they may list.
+"""Finds files in a store that this kittui does not understand, and the blobs that they may list.
 
-A newer kit keeps more than older ones know, such as its indexes of variants. What such a file may refer to is in use.
+A newer kit stores more than older ones know, such as its indexes of variants. What such a file may refer to counts as
+used.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ def strangers(paths: StorePaths) -> list[Path]:
 
 
 def aside(paths: StorePaths) -> list[Path]:
-    """Broken index files that a repair moved out of kit's sight. Blocks."""
+    """Broken index files that a repair moved out of kit's way. Blocks."""
     folder = paths.own / "set-aside"
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def reachable_from_strangers(paths: StorePaths, blobs: BlobFolder) -> set[Digest]:
-    """Every blob that a file which is not understood, or was set aside, names, and everything below it. Blocks.
+    """Every blob named in unknown files or files set aside, and everything below it.
 
-    Raises KittuiError where such a file, or a blob that it names, can't be read: what it lists is not known.
+    Blocks. Raises KittuiError if such a file, or a blob that it names, can't be read: then it is unknown what it lists.
     """
     found: set[Digest] = set()
     pending: set[Digest] = set()
@@ -74,6 +75,6 @@ def reachable_from_strangers(paths: StorePaths, blobs: BlobFolder) -> set[Digest
 
 
 def _named_in(raw: bytes) -> set[Digest]:
-    """Whatever looks like a digest: which of a document's keys hold digests is not known here."""
+    """Everything in a document that looks like a digest, whatever its key."""
     hexes = (match.decode() for match in _HEX.findall(raw))
     return {Digest.parse(f"{'sha256' if len(one) == 64 else 'sha512'}:{one}") for one in hexes}

@@ -1,4 +1,4 @@
-"""A store as read once, and what can't be read of it."""
+"""Reads a store once, with what can't be read in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Problem:
 
 @dataclass
 class Survey:
-    """What was read: `inspect_store` assesses it, `repair_store` repairs from it."""
+    """A store as read, for `inspect_store` to assess and `repair_store` to repair."""
 
     paths: StorePaths
     indexes: dict[str, IndexDocument] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Survey:
     broken: list[tuple[Path, KittuiError]] = field(default_factory=list)
     unnamed: list[IndexDocument] = field(default_factory=list)
     foreign: set[Digest] | None = field(default_factory=set)
-    """What files that are not understood may refer to; None where that is not known."""
+    """What files that are not understood may refer to; None if unknown."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -109,7 +109,7 @@ def _misnamed(survey: Survey, name: StoredName) -> None:
             ),
         )
     )
-    # One of another form isn't broken but not understood, and what it may list is in use all the same.
+    # A file of another form is unknown rather than broken, and what it may list counts as used.
     with suppress(KittuiError):
         survey.unnamed.append(read_document(path, IndexDocument.parse, IndexDocument()))
 

@@ -1,8 +1,8 @@
-"""Changing kit's index files so that nothing is lost: not by a crash, not by another kittui, and hardly by kit.
+"""Changes kit's index files so that nothing is lost, by a crash, by another kittui, and hardly by kit.
 
-Order for what is added: blobs, index.json, `<B>-index.json`, `<B>-tags.json`; for what is removed the reverse. At every
-moment `kit list` works on what is there. kit takes no lock and writes back what it read when it started, so each change
-is looked at again, a moment later while a kit is at work, and made again if kit's write undid it.
+Order for what is added: blobs, index.json, `<B>-index.json`, `<B>-tags.json`; for what is removed the reverse. `kit
+list` works at every moment. kit takes no lock and writes back what it read when it started, so each change is checked
+(after a moment if kit may be running), and repeated if kit's write undid it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from kittui.store.root import StorePaths
 from kittui.store.strangers import reachable_from_strangers
 
 REAPPLIED = 5
-"""Times that a change is created again at most."""
+"""Maximum times that a change is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of one repository: manifests listed or dropped, a tag set or removed.
 
-    `before` is what the tag held: where it holds that again after the change, kit's write has undone it; where it
-    holds a third thing, somebody moved it meanwhile and it is left alone.
+    `before` is what the tag held: if it holds that again after the change, kit's write has undone it; if it holds a
+    third thing, somebody moved it meanwhile, and it is left alone.
     """
 
     store_name: str
@@ -51,16 +51,16 @@ class Change:
 
 
 def plain(descriptor: Descriptor) -> Descriptor:
-    """The descriptor as kit writes it in all three files: media type, digest and size alone."""
+    """The descriptor as kit writes it in all three files: only media type, digest and size."""
     return Descriptor(descriptor.media_type or OCI_MANIFEST, descriptor.digest, descriptor.size)
 
 
 def with_manifest(index: IndexDocument, descriptor: Descriptor) -> IndexDocument:
-    """The index with a manifest listed once, with these very media type and size."""
+    """Return the index with a manifest listed once, with this media type and size."""
     wanted = IndexEntry.of(plain(descriptor))
     same = [entry for entry in index.entries if entry.descriptor and entry.descriptor.digest == descriptor.digest]
     if len(same) == 1 and same[0].descriptor and plain(same[0].descriptor) == wanted.descriptor:
-        return index  # as it is: another program may have written more into the entry
+        return index  # keep the entry: another program may have added fields to it
     if not same:
         return IndexDocument((*index.entries, wanted), index.fields)
     kept = [wanted if entry is same[0] else entry for entry in index.entries if entry not in same[1:]]
@@ -68,13 +68,13 @@ def with_manifest(index: IndexDocument, descriptor: Descriptor) -> IndexDocument
 
 
 def without_manifest(index: IndexDocument, digest: Digest) -> IndexDocument:
-    """The index without a manifest, whatever media type and size it is listed with."""
+    """Return the index without a manifest, whatever media type and size it is listed with."""
     kept = tuple(entry for entry in index.entries if not entry.descriptor or entry.descriptor.digest != digest)
     return IndexDocument(kept, index.fields)
 
 
 class StoreWriter:
-    """Changes to one store. Methods whose name starts with an underscore block and run in a thread under the lock."""
+    """Writes changes to one store. Methods with an underscore block, and run in a thread under the lock."""
 
     def __init__(
         self, paths: StorePaths, blobs: BlobFolder, recheck: float, at_work: Callable[[Path], bool] = kit_at_work
@@ -89,16 +89,16 @@ class StoreWriter:
         return file_lock(self._paths.own / "store.lock", "the store's index")
 
     def prepare(self) -> None:
-        """Make a new store's folders and oci-layout. Blocks; the lock is held."""
+        """Create a new store's folders and oci-layout. Blocks; the lock is held."""
         make_folder(self._paths.blobs / "sha256")
         if not self._paths.layout.exists():
             self._replace(self._paths.layout, b'{"imageLayoutVersion":"1.0.0"}', point="store.layout")
 
     async def apply(self, change: Change) -> None:
-        """Make a change and see that it lasts; the caller holds the lock. Raises Malformed, StorageError, DiskFull.
+        """Make a change and check that it lasts; the caller holds the lock. Raises Malformed, StorageError, DiskFull.
 
-        A file that can't be parsed is never overwritten: nothing is changed then. What still holds when no kit is
-        running any more lasts: a kit that starts later reads it. While one is, it gets a moment to write.
+        A file that can't be parsed is never overwritten: then nothing is changed. A change that still holds when no kit
+        is running lasts, since a kit that starts later reads it. While one is running, it gets a moment to write.
         """
         await in_thread(self._make, change)
         for _ in range(REAPPLIED):
@@ -138,7 +138,7 @@ class StoreWriter:
         self.edit_shared(edit)
 
     def _with_lost(self, index: IndexDocument) -> IndexDocument:
-        """With what repositories list and kit dropped: it writes back the index.json that it read when it began."""
+        """Add what repositories list and kit dropped by writing back the index.json that it read at its start."""
         known = set(index.digests)
         try:
             listed = [entry for each in self.indexes() for entry in each.descriptors if entry.digest not in known]
@@ -213,7 +213,7 @@ class StoreWriter:
             raise storage_error(error, f"write into {self._paths.storage}") from error
 
     def _holds(self, change: Change) -> bool:
-        """Whether a change made a moment ago is still to be seen, or somebody has changed the same thing since."""
+        """Whether a change from a moment ago still holds, or somebody has changed the same thing since."""
         index = read_document(self._paths.index(change.store_name), IndexDocument.parse, IndexDocument())
         tags = read_document(self._paths.tags(change.store_name), TagsDocument.parse, TagsDocument())
         shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
@@ -234,7 +234,7 @@ class StoreWriter:
         return [read_document(path, IndexDocument.parse, IndexDocument()) for path in self._paths.all_indexes()]
 
     def _listed_anywhere(self, digest: Digest) -> bool:
-        """Whether a repository lists the manifest, or may; one that can't be read is taken to."""
+        """Whether a repository lists the manifest; one that can't be read counts as listing it."""
         try:
             listed = any(digest in index.digests for index in self.indexes())
             return listed or digest in reachable_from_strangers(self._paths, self._blobs)
@@ -242,16 +242,17 @@ class StoreWriter:
             return True
 
     def abandoned(self, digest: Digest) -> Descriptor | None:
-        """A manifest that no repository lists: its deletion was interrupted, or kit lost it. Blocks."""
+        """Find a manifest that no repository lists: its deletion was interrupted, or kit lost it. Blocks."""
         if self._listed_anywhere(digest):
             return None
         shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
         return shared.find(digest) or unlisted(self._blobs, digest)
 
     def collect(self, released: Sequence[Digest]) -> list[Digest]:
-        """Delete those of the released blobs that nothing listed refers to any more, and return them. Blocks.
+        """Delete and return released blobs that nothing listed refers to any more.
 
-        The lock is held. What is not freed since the store can't be read whole, `kittui doctor --repair` frees later.
+        Blocks. The lock is held. If the store can't be read completely, nothing is freed until `kittui doctor
+        --repair`.
         """
         return collect(self._blobs, released, self._used, point="store.blob")
 
@@ -261,7 +262,7 @@ class StoreWriter:
         return reachable(self._blobs, listed) | reachable_from_strangers(self._paths, self._blobs)
 
     def used_besides(self, listed: Collection[Digest]) -> frozenset[Digest]:
-        """What is in use by others than the manifests that repositories list. Blocks; raises KittuiError."""
+        """Blobs in use by anything other than the manifests that repositories list. Blocks; raises KittuiError."""
         shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
         lost = [entry for entry in shared.descriptors if entry.digest not in listed]
         return frozenset(reachable(self._blobs, lost) | reachable_from_strangers(self._paths, self._blobs))

@@ -1,4 +1,4 @@
-"""DSSE envelopes and the Sigstore bundles that carry them (bundle v0.3, as cosign 3 writes it)."""
+"""Reads and writes DSSE envelopes and the Sigstore bundles that carry them (bundle v0.3, as in cosign 3)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ CONTENT: Final = "dev.sigstore.bundle.content"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 CREATED: Final = "org.opencontainers.image.created"
 EMPTY: Final = Descriptor(OCI_EMPTY, Digest.of(b"{}"), 2)
-"""The config of an artifact that needs none: the two bytes {}."""
+"""The empty config of an artifact: the two bytes {}."""
 _SIGNATURES: Final = 20
 _HINT: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What was signed, and the signatures over it; `hint` is the digest of the key that made them, where it is said.
+    """What was signed, and its signatures; `hint` is the digest of the key, if given.
 
-    `certificate` came with it instead of a key; whom it names is a claim.
+    `certificate` came instead of a key; whom it names is a claim.
     """
 
     payload_type: str
@@ -73,7 +73,7 @@ def parse_envelope(document: Any) -> Envelope:
 
 
 def parse_bundle(raw: bytes) -> Envelope | None:
-    """Read a Sigstore bundle; None where it signs a message instead of an envelope. Raises Malformed, TooLarge."""
+    """Read a Sigstore bundle; None if it signs a message instead of an envelope. Raises Malformed, TooLarge."""
     document = load_document(raw, "the bundle")
     if "dsseEnvelope" not in document:
         if "messageSignature" in document:
@@ -95,7 +95,7 @@ def _certificate(material: Any) -> bytes:
 def write_bundle(payload: bytes, signature: bytes, hint: bytes) -> bytes:
     """The bytes of a bundle around a statement; `hint` is the digest of the signer's public key.
 
-    Without a signature the bundle holds none: what it says is then shown as unsigned.
+    Without a signature, its statement is shown as unsigned.
     """
     return dump_document(
         {
@@ -124,7 +124,7 @@ def write_envelope(payload: bytes, payload_type: str, signature: bytes, hint: by
 def write_referrer(
     subject: Descriptor, content: bytes, predicate_type: str, created: str, *, rejection: bool = False
 ) -> bytes:
-    """The bytes of the manifest that hangs a bundle, or a rejection's envelope, on another manifest."""
+    """The bytes of the manifest that attaches a bundle, or a rejection's envelope, to another manifest."""
     annotations = {CREATED: created}
     if not rejection:
         annotations = {CONTENT: "dsse-envelope", PREDICATE: predicate_type, **annotations}

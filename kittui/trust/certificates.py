@@ -1,4 +1,4 @@
-"""Whom a certificate names and which key it holds: read for showing, believed only where a root vouches for it."""
+"""Reads whom a certificate names and its key, for display; only a trusted root makes them credible."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Identity:
 
 
 def identity_of(certificate: bytes) -> Identity:
-    """Whom a certificate (DER or PEM) names; nobody where it can't be read."""
+    """Read whom a certificate (DER or PEM) names; nobody if it can't be read."""
     try:
         with warnings.catch_warnings():
-            # Old or odd certificates are read with a warning that is not for the user's terminal.
+            # Old or odd certificates cause warnings, which should not reach the user's terminal.
             warnings.simplefilter("ignore")
             extensions = _read(certificate).extensions
             return Identity(_subject(extensions)[:TEXT_LIMIT], _issuer(extensions)[:TEXT_LIMIT])
@@ -50,7 +50,10 @@ def identity_of(certificate: bytes) -> Identity:
 
 
 def key_of(certificate: bytes) -> PublicKey | None:
-    """The public key in a certificate (DER or PEM); None where it can't be read or is of a kind that is not checked."""
+    """Read the public key in a certificate (DER or PEM).
+
+    None if it can't be read or is of a kind that is not checked.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -85,7 +88,7 @@ def _issuer(extensions: x509.Extensions) -> str:
             continue
         if isinstance(value, x509.UnrecognizedExtension):
             raw = value.value
-            # The newer extension holds a DER UTF8String, the older one the text alone.
+            # The newer extension holds a DER UTF8String, the older one plain text.
             if identifier is _ISSUER and len(raw) > 2 and raw[0] == 0x0C and raw[1] < 0x80:
                 raw = raw[2:]
             return raw.decode("utf-8", "replace")

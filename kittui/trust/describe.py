@@ -1,4 +1,4 @@
-"""What a statement says, as lines of a label and a text: for people, whatever front end shows them."""
+"""Describes a statement for people, as labelled lines, in every front end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kittui.trust.statements import BOM, PROVENANCE, REVIEW, SPDX, SUMMARY, TEST
 
 Line = tuple[str, str]
 LINES_LIMIT: Final = 200
-"""Lines of a statement shown; the JSON has everything."""
+"""Maximum lines shown of a statement; the JSON has everything."""
 _LISTED: Final = 20
 
 
 def describe(statement: Statement) -> list[Line]:
-    """The lines of a statement: what is known of its kind, else its JSON."""
+    """The lines of a statement: fields of known kinds, else its JSON."""
     view = _VIEWS.get(statement.predicate_type)
     if view is None:
         base = next((kind for kind in (BOM, SPDX) if statement.predicate_type.startswith(kind + "/")), "")

@@ -1,4 +1,4 @@
-"""JSON and base64 from hostile hands: bounded in depth and size, and of the types that are asked for."""
+"""Parses hostile JSON and base64: bounded in depth and size, and with checked types."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from kittui.errors import Malformed
 from kittui.oci.documents import load_json
 
 SIZE_LIMIT: Final = 1024 * 1024
-"""Bytes of one document read at most."""
+"""Maximum bytes of one document."""
 _AGE: Final = re.compile(r"(\d{1,5})([hdwy])\Z")
 _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 TEXT_LIMIT: Final = 4096
-"""Characters of a text that are kept; names, reasons and addresses are far shorter."""
+"""Maximum characters kept of a text; names, reasons and addresses are far shorter."""
 
 
 def load_document(raw: bytes, what: str) -> dict[str, Any]:
     """Parse a JSON object; raises Malformed and TooLarge for anything else.
 
-    That includes NaN, deep nesting, and one key twice in an object: readers differ in which of the two counts.
+    That includes NaN, deep nesting, and one key twice in an object: readers differ in which one counts.
     """
     budget = Budget(what, input=SIZE_LIMIT, items=100_000, depth=64)
     document = load_json(raw, budget, parse_constant=_refuse, object_pairs_hook=_once)
@@ -51,19 +51,19 @@ def dump_document(document: Mapping[str, Any]) -> bytes:
 
 
 def map_of(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A field that is a map; empty where it is missing or something else."""
+    """A field that is a map; empty if it is missing or something else."""
     value = document.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def list_of(document: Mapping[str, Any], key: str) -> list[Any]:
-    """A field that is a list; empty where it is missing or something else."""
+    """A field that is a list; empty if it is missing or something else."""
     value = document.get(key)
     return value if isinstance(value, list) else []
 
 
 def text_of(document: Mapping[str, Any], key: str) -> str:
-    """A field that is text, bounded; empty where it is missing or something else."""
+    """A field that is text, bounded; empty if it is missing or something else."""
     value = document.get(key)
     return value[:TEXT_LIMIT] if isinstance(value, str) else ""
 

@@ -1,4 +1,4 @@
-"""Gates: what has to hold before a tag moves, as the configuration says it. Values only; a use case evaluates them."""
+"""Gates: conditions from the configuration for moving a tag. Values only; a use case evaluates them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Scanner = Literal["kittui", "modelscan"]
 
 @dataclass(frozen=True, slots=True)
 class SignedBy:
-    """A signature by one of these people holds."""
+    """One of these people signed it."""
 
     people: tuple[str, ...]
 
@@ -27,7 +27,7 @@ class SignedBy:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """A statement of a type holds, by one of these people (by any trusted key where none are named), with a result."""
+    """One of these people (or any trusted key, if none are listed) made a statement of a type, with a result."""
 
     type: str
     by: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedBy:
-    """So many of these people approve, and none of them rejects."""
+    """This many of these people approve, and none of them rejects."""
 
     count: int
     people: tuple[str, ...]
@@ -56,7 +56,7 @@ class ApprovedBy:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """One of those who approve went through every change against what the tag holds now."""
+    """One of the approvers reviewed every change against what the tag holds now."""
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class LicenseIn:
-    """Every license that the Kitfile names is one of these, and it names one."""
+    """The Kitfile names a license, and all of its licenses are among these."""
 
     licenses: tuple[str, ...]
 
@@ -78,7 +78,7 @@ class LicenseIn:
 
 @dataclass(frozen=True, slots=True)
 class KitfileHas:
-    """The Kitfile has something at each of these paths, and the parts that are required; none that are not allowed."""
+    """The Kitfile has values at these paths, the required parts, and no forbidden ones."""
 
     paths: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class KitfileHas:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number in the Kitfile is large or small enough, or not worse than that of what the tag holds now."""
+    """A number in the Kitfile is large or small enough, or not worse than in what the tag holds now."""
 
     path: str
     at_least: float | None = None
@@ -108,7 +108,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class NotOlderThan:
-    """The ModelKit was made within so many days."""
+    """The ModelKit was created within this many days."""
 
     days: int
 
@@ -120,7 +120,7 @@ class NotOlderThan:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Its files were looked into, and nothing that could run code when loaded was found."""
+    """Its files were scanned, and nothing was found that could run code when loaded."""
 
     by: Scanner
 
@@ -146,16 +146,16 @@ COSTS: tuple[type, ...] = (
 
 
 def cost(gate: Gate) -> int:
-    """The place of a gate among those that are evaluated, the cheapest first."""
+    """A gate's position in the order of evaluation, the cheapest first."""
     return COSTS.index(type(gate))
 
 
 @dataclass(frozen=True, slots=True)
 class GateSet:
-    """Gates of one move, for the repositories that patterns over HOST/REPO name; advisory unless enforced.
+    """Gates of one move, for repositories that match patterns over HOST/REPO; advisory unless enforced.
 
-    They hold for every move of `target`, whichever command makes it and from wherever. Taking back a move to it
-    (rollback, undo) is exempt where the tag has held the digest before, unless `origin` is the rollback tag.
+    They apply to every move of `target`, whatever the command or origin. Returning to an earlier digest of the tag
+    (rollback, undo) is exempt, unless `origin` is the rollback tag.
     """
 
     name: str
@@ -166,7 +166,7 @@ class GateSet:
     enforce: bool = False
 
     def concerns(self, repository: str, tag: str) -> bool:
-        """Whether it has a say when a tag of a repository moves."""
+        """Whether it applies when a tag of a repository moves."""
         return tag == self.target and covers(self.repositories, repository)
 
 

@@ -1,4 +1,4 @@
-"""Whose keys count, for which repositories and until when."""
+"""The keyring: whose keys count, for which repositories and until when."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kittui.trust.keys import PublicKey, key_digest, name_of
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key, whose it is, and where it counts.
+    """A public key, its owner, and where it counts.
 
-    `repositories` are patterns over HOST/REPO, every repository where there are none. After `until` the key no longer
-    counts: what it signed is shown as by a key that was trusted until then.
+    `repositories` are patterns over HOST/REPO; empty means all. After `until` the key no longer counts: its signatures
+    are shown as by a key that was trusted until then.
     """
 
     owner: str
@@ -41,7 +41,7 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class TrustedIdentity:
-    """Whom a certificate names and who logged them in, whose signatures count as `owner`'s; the rest as for keys."""
+    """An identity in certificates and its issuer, whose signatures count as `owner`'s; the rest as for keys."""
 
     owner: str
     identity: str
@@ -51,7 +51,7 @@ class TrustedIdentity:
 
     @property
     def name(self) -> str:
-        """What stands where the name of a key would."""
+        """The name, shown in place of a key's."""
         return self.identity
 
     def counts(self, now: datetime) -> bool:
@@ -61,10 +61,10 @@ class TrustedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """What came of verifying a bundle's certificate and what was signed with it.
+    """The result of verifying a bundle's certificate and its signature.
 
-    `problem` says why it could not be verified; else `payload` was signed as one of `payload_type`, by the one of the
-    identities that is `identity`, or by somebody who is none of them.
+    `problem` says why it could not be verified; else `payload` was signed as one of `payload_type`, by `identity`, one
+    of the trusted ones, or by somebody else if that is None.
     """
 
     problem: str = ""
@@ -99,18 +99,18 @@ class Keyring:
         return cls((TrustedKey(owner, key),), named=True)
 
     def for_repository(self, name: str) -> Keyring:
-        """Those of the keys that count for a repository, named HOST/REPO."""
+        """The keys that count for a repository, named HOST/REPO."""
         keys = tuple(key for key in self.keys if covers(key.repositories, name))
         return replace(
             self, keys=keys, identities=tuple(one for one in self.identities if covers(one.repositories, name))
         )
 
     def candidates(self, hint: bytes) -> Sequence[TrustedKey]:
-        """Keys that may have made a signature: the one in its hint, or all without a hint."""
+        """Keys that may have made a signature: the one in its hint, or all if there is no hint."""
         return [key for key in self.keys if not hint or key.digest == hint]
 
     def owners(self) -> tuple[str, ...]:
-        """Whose keys these are, each once."""
+        """The owners of the keys, each once."""
         owners = [key.owner for key in self.keys] + [identity.owner for identity in self.identities]
         return tuple(dict.fromkeys(filter(None, owners)))
 

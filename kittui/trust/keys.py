@@ -1,4 +1,4 @@
-"""Public keys, and whether one of them made a signature."""
+"""Reads public keys, and checks signatures with them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from kittui.errors import UsageError
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 Outcome = Literal["holds", "fails", "unchecked"]
-"""What checking a signature showed; `unchecked` where this key may have made it in a way that is not checked here."""
+"""The result of checking a signature; `unchecked` if this key may have made it in an unsupported way."""
 
 KEY_LIMIT: Final = 64 * 1024
-"""Bytes of a key file read at most."""
+"""Maximum bytes of a key file."""
 RSA_BITS: Final = 2048
-"""Shorter RSA keys can be broken, so what they sign proves nothing."""
+"""Minimum bits of RSA keys: shorter ones can be broken, so their signatures prove nothing."""
 _HASHES: Final = (SHA256(), SHA384(), SHA512())
 _CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether a signature holds, and what was looked at."""
+    """Whether a signature holds, and what was checked."""
 
     outcome: Outcome
     reason: str = ""
@@ -59,12 +59,12 @@ def key_digest(key: PublicKey) -> bytes:
 
 
 def key_name(key: PublicKey) -> str:
-    """The key as people compare it: `SHA256:` and its digest in base64."""
+    """The key's fingerprint: `SHA256:` and its digest in base64."""
     return name_of(key_digest(key))
 
 
 def name_of(digest: bytes) -> str:
-    """A key's digest as people compare it."""
+    """The fingerprint of a key's digest."""
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 

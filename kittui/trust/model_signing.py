@@ -1,4 +1,4 @@
-"""OpenSSF Model Signing 1.0: a signature over a model's files that lies among them, as `model.sig`."""
+"""Checks OpenSSF Model Signing 1.0: `model.sig`, a signature over a model's files that lies among them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREDICATE: Final = "https://model_signing/signature/v1.0"
 HASHES: Final[Mapping[str, Callable[[], Any]]] = MappingProxyType(
     {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512, "blake2b": hashlib.blake2b}
 )
-"""Algorithms that files are checked with, by the names that signatures use."""
+"""Hash algorithms for files, by their names in signatures."""
 _HEX: Final = re.compile(r"[0-9a-f]{16,256}\Z")
 
 
@@ -40,9 +40,9 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ModelSignature:
-    """What a `model.sig` says, and what it proves; the files are yet to be looked at.
+    """What a `model.sig` says and proves; its files are not checked yet.
 
-    `ignored` are paths, below which too, that the signer left out.
+    `ignored` are paths that the signer left out, with all below them.
     """
 
     verdict: Verdict
@@ -85,7 +85,7 @@ def _assessed(
             return ModelSignature(Verdict("invalid", "its list of files can't be read"))
         resources[found.path] = found
         root.update(bytes.fromhex(found.digest))
-    # The subject is one digest over those of all files, in their order: the list and the subject say the same.
+    # The subject's digest is over the digests of all files, in order, so the list and the subject must agree.
     verdict = judge_envelope(_hinted(envelope, keyring), keyring, Digest(f"sha256:{root.hexdigest()}"), now)
     ignored = tuple(text.strip("/") for text in list_of(how, "ignore_paths") if isinstance(text, str) and text)
     return ModelSignature(verdict, resources, ignored)
@@ -101,7 +101,7 @@ def _resource(entry: Any) -> Resource | None:
 
 
 def _hinted(envelope: Envelope, keyring: Keyring) -> Envelope:
-    """Name the key as kittui does: here a hint is the hash of the PEM form, in hex."""
+    """Find the key in the hint, which is the hash of its PEM form here, in hex."""
     for trusted in keyring.keys:
         pem = trusted.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         if envelope.hint == decode_base64(hashlib.sha256(pem).hexdigest()):

@@ -20,7 +20,7 @@ _OVERRIDDEN: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A tag that was moved: from which digest to which (None where there was or is no such tag), by whom, and why.
+    """A tag that was moved: from which digest to which (None if there was or is no such tag), by whom, and why.
 
     `id` is the same in the record and in the history of the machine that did it; `overridden` are the enforced gates
     that did not pass.
@@ -63,7 +63,7 @@ def write_move(move: Move) -> dict[str, Any]:
 
 
 def read_move(predicate: Mapping[str, Any]) -> Move | None:
-    """Read a record's predicate; None where it lacks something or is of other types."""
+    """Read a record's predicate; None if it lacks something or is of other types."""
     time = parse_time(predicate.get("time"))
     texts = {key: text_of(predicate, key) for key in ("id", "actor", "action", "repository", "tag", "reason")}
     if time is None or not all(texts[key] for key in ("id", "actor", "action", "repository", "tag")):

@@ -1,7 +1,7 @@
-"""One person's yes or no about a ModelKit: an approval as a Simple Verification Result, a rejection in a form apart.
+"""Approvals and rejections of a ModelKit: approvals are Simple Verification Results, rejections have their own format.
 
-`cosign verify` takes any in-toto statement by a key for its signature. A rejection is therefore signed as a payload of
-a type of its own: no tool takes it for a signature, and nobody can wrap it so that one does.
+`cosign verify` accepts any in-toto statement by a key as its signature. A rejection is therefore signed with a payload
+type of its own: no tool accepts it as a signature, and nobody can rewrap it so that one does.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ APPROVED: Final = "ORG_PROMOTION_APPROVED"
 REJECTED: Final = "ORG_PROMOTION_REJECTED"
 REVIEWER: Final = f"{OURS}/reviewer/v1"
 DETAILS: Final = f"{OURS}/review/v1"
-"""The field beyond those of the predicate: about which repository and tag, by whom, and why."""
+"""The additional field: about which repository and tag, by whom, and why."""
 SKEW: Final = timedelta(minutes=5)
-"""How far a clock may be ahead before what it dates counts as dated in the future."""
+"""How far a clock may be ahead before its times count as in the future."""
 
 Decision = Literal["approved", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
 class SignedReview:
-    """What one person decided; `owner` is whose key signed it, `time` what the statement claims."""
+    """One person's decision; `owner` is whose key signed it, `time` what the statement claims."""
 
     decision: Decision
     owner: str
@@ -41,7 +41,7 @@ class SignedReview:
 def write_review(
     decision: Decision, repository: str, tag: str, actor: str, reason: str, now: datetime, against: str | None = None
 ) -> dict[str, Any]:
-    """The predicate of a review; `against` is the digest whose differences were all gone through."""
+    """The predicate of a review; `against` is the digest against which every change was reviewed."""
     seen = {"reviewedAgainst": against} if against else {}
     return {
         "verifier": {"id": REVIEWER, "policies": []},
@@ -52,7 +52,7 @@ def write_review(
 
 
 def read_review(statement: Statement, owner: str) -> SignedReview | None:
-    """What a statement decides; None for what is not a review of kittui's kind, and for contradictions."""
+    """Read a statement's decision; None if it is not a review by kittui, or contradicts itself."""
     if statement.predicate_type != REVIEW:
         return None
     properties = list_of(statement.predicate, "properties")

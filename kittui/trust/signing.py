@@ -1,4 +1,4 @@
-"""Private keys, and signing with them: PEM files, and the files that cosign writes."""
+"""Reads private keys (PEM files and cosign's) and signs with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPri
 
 _SIGSTORE: Final = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
 _MEMORY_LIMIT: Final = 256 * 1024 * 1024
-"""Bytes that deriving a key from a passphrase may take; cosign's own setting takes 64 MiB."""
+"""Maximum memory for deriving a key from a passphrase; cosign's own setting takes 64 MiB."""
 
 
 def is_public(pem: bytes) -> bool:
@@ -42,7 +42,7 @@ def load_private_key(pem: bytes, password: bytes | None, what: str = "the file")
     """Read a private key: PKCS#8 or the older PEM forms, and cosign's own; `password` where `needs_password`.
 
     Raises UsageError for what is not a private key of a kind that signs here, CredentialError for a passphrase that
-    does not open it, Unsupported where reading cosign's form takes an extra that is not installed.
+    does not open it, Unsupported if reading cosign's form needs an extra that is not installed.
     """
     if any(b"-----BEGIN " + label in pem for label in _SIGSTORE):
         der = _open_cosign(pem, password or b"", what)
@@ -70,12 +70,12 @@ def load_private_key(pem: bytes, password: bytes | None, what: str = "the file")
 
 
 def public_key(key: PrivateKey, what: str = "the file") -> PublicKey:
-    """The public half; raises UsageError where signatures of such a key would not be accepted."""
+    """The public half; raises UsageError if signatures by such a key would not be accepted."""
     return load_public_key(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), what)
 
 
 def sign(key: PrivateKey, message: bytes) -> bytes:
-    """Sign so that `cosign verify` takes it without being told how: with SHA-256 whatever the curve, or Ed25519."""
+    """Sign so that `cosign verify` accepts it without options: with SHA-256 whatever the curve, or Ed25519."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign(message)
     if isinstance(key, rsa.RSAPrivateKey):
@@ -90,7 +90,7 @@ def _wrong_password(what: str) -> CredentialError:
 
 
 def _open_cosign(pem: bytes, password: bytes, what: str) -> bytes:
-    """The PKCS#8 bytes in a key file of cosign: scrypt, and NaCl's secretbox around them."""
+    """Decrypt the PKCS#8 bytes in a key file of cosign (scrypt and NaCl's secretbox)."""
     try:
         from nacl.exceptions import CryptoError
         from nacl.secret import SecretBox

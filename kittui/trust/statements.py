@@ -1,4 +1,4 @@
-"""in-toto statements: their subjects' digests and predicate types."""
+"""Reads and writes in-toto statements: their subjects' digests and predicate types."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ STATEMENT: Final = "https://in-toto.io/Statement/v1"
 _STATEMENTS: Final = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 
 REJECTION_TYPE: Final = "application/vnd.kittui.rejection.v1+json"
-"""The payload type of a statement against a ModelKit, so that no tool takes it for a signature."""
+"""The payload type of a rejection, so that no tool accepts it as a signature."""
 OURS: Final = "https://github.com/kitops-ml/kittui"
-"""What the addresses of kittui's own predicates and fields begin with; they name, and nothing is fetched."""
+"""The prefix of the URIs of kittui's own predicates and fields; they are names, never fetched."""
 
 SIGNED: Final = "https://sigstore.dev/cosign/sign/v1"
 SUMMARY: Final = "https://slsa.dev/verification_summary/v1"
@@ -44,7 +44,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         f"{OURS}/tag-move/v1": "record of a move",
     }
 )
-"""What a predicate type is called."""
+"""Names of predicate types for people."""
 _SUBJECTS: Final = 1000
 SHORT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -64,7 +64,7 @@ _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,1000}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a statement says, and of which digests (`ALGORITHM:HEX`); `rejects`: it was signed as a rejection."""
+    """A statement and its subjects' digests (`ALGORITHM:HEX`); `rejects`: it was signed as a rejection."""
 
     predicate_type: str
     predicate: Mapping[str, Any] = field(hash=False)
@@ -73,7 +73,7 @@ class Statement:
 
     @property
     def kind(self) -> str:
-        """What the statement is called; the predicate's own address where it is not known."""
+        """The statement's name; the predicate's own URI if unknown."""
         return "rejection" if self.rejects else kind_of_predicate(self.predicate_type)
 
     @property
@@ -87,7 +87,7 @@ class Statement:
 
 
 def kind_of_predicate(uri: str) -> str:
-    """What a predicate type is called, its own address where it is not known; versions share a name."""
+    """The name of a predicate type, its URI if unknown; versions share a name."""
     known = KINDS.get(uri)
     if known is None and uri.startswith((BOM + "/", SPDX + "/")):
         known = KINDS[BOM] if uri.startswith(BOM) else KINDS[SPDX]

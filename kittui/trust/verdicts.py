@@ -1,4 +1,4 @@
-"""What a signature proves, for one manifest and one keyring."""
+"""Judges what a signature proves, for one manifest and one keyring."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Status = Literal[
     "invalid",
     "error",
 ]
-"""What came of checking one signature.
+"""The result of checking one signature.
 
-`verified`: a trusted key made it for this digest. `no longer trusted`: such a key, whose time is over. `unknown key`:
-by none of the configured keys; `signed by another key` where the user named the key to check with. `not verified`: it
-can't be checked here. `unsigned`: a statement without signature. `invalid`: provably wrong. `error`: it can't be read.
+`verified`: a trusted key made it for this digest. `no longer trusted`: the key has expired. `unknown key`: by none of
+the configured keys; `signed by another key` if the user named the key to check with. `not verified`: it can't be
+checked here. `unsigned`: a statement without signature. `invalid`: provably wrong. `error`: it can't be read.
 """
 SIMPLE_SIGNING: Final = "cosign container image signature"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of checking one signature, and why.
+    """The result of checking one signature, and why.
 
-    `signer` is the trusted key or identity that made it (also where its time is over); `statement` what it signs as
-    far as that could be read, to be believed only where the status is `verified`.
+    `signer` is the trusted key or identity that made it (even if expired); `statement` what it signs as far as
+    readable, credible only if the status is `verified`.
     """
 
     status: Status
@@ -121,7 +121,7 @@ def _shown(identity: Identity, statement: Statement, why: str = "certificates ar
 def _keyless(
     envelope: Envelope, certificate: bytes, bundle: bytes, keyring: Keyring, statement: Statement, now: datetime
 ) -> Verdict:
-    """Assess what a certificate's key signed: by the root of trust, where one is configured."""
+    """Assess what a certificate's key signed, by the root of trust if one is configured."""
     identity, key = identity_of(certificate), key_of(certificate)
     made = [check_signature(key, signature, envelope.message) for signature in envelope.signatures] if key else []
     if made and all(each.outcome == "fails" for each in made):
@@ -147,7 +147,7 @@ def _assess(
     now: datetime | None,
 ) -> Verdict:
     now = now or datetime.now(UTC)
-    # A key that is named twice counts where one of the entries does.
+    # A key with two entries counts if one of them does.
     candidates = sorted(keyring.candidates(hint), key=lambda trusted: not trusted.counts(now))
     unchecked = ""
     for trusted in candidates:
@@ -166,7 +166,10 @@ def _assess(
 
 
 def _foreign(hint: bytes, keyring: Keyring, statement: Statement) -> Verdict:
-    """By a key that is not available. A signature in the older form has no key name, so a broken one looks the same."""
+    """The verdict for an unavailable key.
+
+    A signature in the older form has no key name, so a broken one looks the same.
+    """
     if keyring.named:
         by = f"made by key {name_of(hint)}" if hint else "this key did not make it, and no other is named"
         return Verdict("signed by another key", by, statement=statement)
