@@ -102,7 +102,7 @@ class Authenticator:
     async def answer(self, challenges: Sequence[Challenge], scopes: Scopes, rejected: str | None) -> str:
         """The Authorization after a 401 of a request that carried `rejected`.
 
-        Raises Unauthorized where there is nothing to answer with, Denied for a realm that may not be asked or be told.
+        Raises Unauthorized if there is nothing to answer with, Denied for a realm that may not be asked or be told.
         """
         bearer = next((each for each in challenges if each.scheme == "bearer" and each.parameters.get("realm")), None)
         if bearer is not None:

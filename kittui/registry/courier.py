@@ -100,7 +100,7 @@ class Courier:
     async def send(self, errand: Errand, name: str = "") -> httpx.Response:
         """Send, and read the head of the answer; `name` is what to call the other side where it isn't the registry.
 
-        Raises NetworkError, whose `passing` is False where nothing was ever answered, and ConfigError.
+        Raises NetworkError, whose `passing` is False if nothing was ever answered, and ConfigError.
         """
         began = time.monotonic()
         try:

@@ -70,7 +70,7 @@ class CredentialFile:
 
     @classmethod
     def read(cls, path: Path) -> CredentialFile | None:
-        """Read a file; None where there is none. Raises CredentialError for one that can't be read or understood."""
+        """Read a file; None if there is none. Raises CredentialError for one that can't be read or understood."""
         try:
             with open_regular(path) as file:
                 mode = os.fstat(file.fileno()).st_mode
@@ -100,7 +100,7 @@ class CredentialFile:
         return cls(None, {"auths": document} if legacy else document, origin=origin)
 
     def helper(self, host: str, repository: str = "") -> str:
-        """The credential helper for a registry: its own, else the one for all; empty where there is none."""
+        """The credential helper for a registry: its own, else the one for all; empty if there is none."""
         helpers = _map(self.document, "credHelpers")
         for key in fitting_keys(helpers, host, repository):
             if isinstance(name := helpers[key], str) and name:

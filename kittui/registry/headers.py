@@ -128,7 +128,7 @@ class ContentRange:
 
 
 def parse_content_range(value: str | None) -> ContentRange | None:
-    """Content-Range of bytes; None where it is missing, of another unit, or contradicts itself."""
+    """Content-Range of bytes; None if it is missing, of another unit, or contradicts itself."""
     match = _CONTENT_RANGE.match(value or "")
     if match is None:
         return None
@@ -139,7 +139,7 @@ def parse_content_range(value: str | None) -> ContentRange | None:
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date (never negative); None where it says nothing usable."""
+    """Seconds to wait, from seconds or an HTTP date (never negative); None if it says nothing usable."""
     text = (value or "").strip()[:100]
     if text.isascii() and text.isdigit():
         return float(min(int(text), 10**9))
@@ -153,7 +153,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 def parse_upload_range(value: str | None) -> int | None:
-    """How many bytes of an upload the registry says it has, from its `Range: 0-N`; None where it doesn't say.
+    """How many bytes of an upload the registry says it has, from its `Range: 0-N`; None if it doesn't say.
 
     An empty upload is written `0-0` by some and as a last byte of -1 by others; `0-0` is told apart by the caller.
     """
@@ -177,6 +177,6 @@ def parse_warnings(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_length(value: str | None) -> int | None:
-    """Content-Length; None where it is missing or no number."""
+    """Content-Length; None if it is missing or no number."""
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

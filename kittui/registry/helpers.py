@@ -47,7 +47,7 @@ class Helper:
         self._on_message = on_message
 
     async def get(self, *keys: str) -> Credential | None:
-        """The credentials for a registry, by the first key that the helper knows; None where it knows none of them."""
+        """The credentials for a registry, by the first key that the helper knows; None if it knows none of them."""
         async with self._announced(f"for the login of {keys[0]}"):
             for key in keys:
                 status, output = await self._run("get", key.encode("utf-8"))

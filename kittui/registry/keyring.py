@@ -93,7 +93,7 @@ class CredentialStore:
         self._warned: set[str] = set()
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
-        """The first credentials that any place has for HOST[:PORT]; None where no place has."""
+        """The first credentials that any place has for HOST[:PORT]; None if no place has."""
         await asyncio.to_thread(sweep, self._kit_file.resolve().parent)
         for place in self._places:
             try:
@@ -163,7 +163,7 @@ class CredentialStore:
         return str(self._kit_file)
 
     async def logout(self, host: str) -> str:
-        """Forget what login kept, and say where it was. Raises NotFound where there was nothing, CredentialError.
+        """Forget what login kept, and say where it was. Raises NotFound if there was nothing, CredentialError.
 
         Credentials in Docker's or Podman's files are those programs' own: they are named in the hint, not removed.
         """

@@ -101,7 +101,7 @@ class Manifests:
         """Store exactly these bytes under a tag or their digest.
 
         When the answer is lost, the target is looked up: None if it holds these bytes already, else they are sent
-        again. Raises TooLarge above 4 MiB, NotFound where blobs are missing, DigestMismatch.
+        again. Raises TooLarge above 4 MiB, NotFound if blobs are missing, DigestMismatch.
         """
         if len(raw) > MANIFEST_WRITE_LIMIT:
             raise TooLarge(f"the manifest is over {MANIFEST_WRITE_LIMIT // 1024 // 1024} MiB: registries refuse it")

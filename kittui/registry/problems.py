@@ -27,7 +27,7 @@ BODY_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a registry says is wrong (distribution-spec, "Error codes"); both empty where it says nothing usable."""
+    """What a registry says is wrong (distribution-spec, "Error codes"); both empty if it says nothing usable."""
 
     code: str = ""
     message: str = ""

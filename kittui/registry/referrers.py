@@ -95,7 +95,7 @@ class Referrers:
         return None if unsupported else found
 
     async def _index(self, digest: Digest) -> Manifest | None:
-        """The list under the fallback tag, if there is one. Raises Malformed where that tag holds something else."""
+        """The list under the fallback tag, if there is one. Raises Malformed if that tag holds something else."""
         try:
             held = await self._manifests.read(digest.referrers_tag)
         except NotFound:
@@ -138,7 +138,7 @@ class Referrers:
         `known`: the registry said so by OCI-Subject. No registry can be asked to change the tag only where nobody else
         did: the entry is added to what was just read, and looked for a moment later, until it stays.
         Entries of manifests that are gone are left out where the registry refuses them.
-        Raises Conflict where others keep overwriting it, and what reading and storing the tag raises.
+        Raises Conflict if others keep overwriting it, and what reading and storing the tag raises.
         """
         subject = manifest.subject
         if subject is None or known:
@@ -168,7 +168,7 @@ class Referrers:
     async def withdraw(self, manifest: Manifest) -> None:
         """Take a manifest that is being deleted from the list under the fallback tag, until it stays away.
 
-        Nothing is in what is there instead of a list. Raises Conflict where others keep writing it back, and what
+        Nothing is in what is there instead of a list. Raises Conflict if others keep writing it back, and what
         reading and storing the tag raises.
         """
         if manifest.subject is None:

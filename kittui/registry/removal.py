@@ -48,7 +48,7 @@ class Removal:
         self._learn = learn
 
     async def untag(self, tag: Tag) -> None:
-        """DELETE by tag. Raises NotFound, and Unsupported where the registry only deletes by digest."""
+        """DELETE by tag. Raises NotFound, and Unsupported if the registry only deletes by digest."""
         answer = await self._manifests.delete(Tag.parse(tag))
         complaint = Complaint.parse(answer.body)
         if answer.status in (200, 202, 204):
@@ -86,7 +86,7 @@ class Removal:
         raise self._problem(answer, f"delete the manifest {digest.short}")
 
     async def _check_gone(self, target: Target) -> None:
-        """Raise Unsupported where a registry says that what is there can't be found, as its way to refuse a removal."""
+        """Raise Unsupported if a registry says that what is there can't be found, as its way to refuse a removal."""
         try:
             await self._manifests.resolve(target)
         except NotFound:

@@ -127,7 +127,7 @@ class RegistryRepository:
             return manifest.descriptor
 
     async def untag(self, tag: Tag) -> None:
-        """The tag alone, never its digest: raises Unsupported where the registry only deletes by digest."""
+        """The tag alone, never its digest: raises Unsupported if the registry only deletes by digest."""
         with naming(self.reference(tag)):
             await self._removal.untag(tag)
 

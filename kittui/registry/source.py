@@ -117,7 +117,7 @@ class RegistrySource:
         return answer
 
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
-        """The catalog, page by page; raises Unsupported where there is none, Unauthorized where a login is missing.
+        """The catalog, page by page; raises Unsupported if there is none, Unauthorized if a login is missing.
 
         Raises Incomplete after the last page that could be read, if there may be more.
         """

@@ -119,7 +119,7 @@ class Uploads:
     async def has(self, descriptor: Descriptor) -> bool | None:
         """Whether the repository holds the blob, by HEAD: being sent to where it is stored is a yes, too.
 
-        None where the registry refuses the HEAD itself, which says nothing about the blob.
+        None if the registry refuses the HEAD itself, which says nothing about the blob.
         """
         path = f"{self._name}/blobs/{descriptor.digest}"
         scopes = frozenset({repository_scope(self._name, "pull")})
@@ -137,7 +137,7 @@ class Uploads:
         return (await self._session.ask(again)).status == 200
 
     async def mount(self, descriptor: Descriptor, origin: str) -> bool:
-        """Have the registry take the blob over from its repository `origin`; False where it won't."""
+        """Have the registry take the blob over from its repository `origin`; False if it won't."""
         scopes = self._scopes | {repository_scope(origin, "pull")}
         path = f"{self._name}/blobs/uploads/?mount={descriptor.digest}&from={origin}"
         call = Call("POST", path, f"mount the blob {descriptor.digest.short}", scopes, ok=(201, 202), repeat=False)
@@ -247,7 +247,7 @@ class Uploads:
             raise
 
     async def _held(self, upload: _Upload) -> int | None:
-        """How many bytes the registry has of an upload; None where it does not say."""
+        """How many bytes the registry has of an upload; None if it does not say."""
         ok = (200, 202, 204, *_REFUSALS)
         answer = await self._session.ask(
             Call("GET", doing="resume the upload", scopes=self._scopes, ok=ok, url=upload.url)

@@ -47,7 +47,7 @@ class Watch:
             self._waited += loop.time() - started
 
     async def bring(self, piece: Awaitable[T]) -> T:
-        """Wait for the next piece of a body; raises ConnectionLost where a whole window brings none of it.
+        """Wait for the next piece of a body; raises ConnectionLost if a whole window brings none of it.
 
         What is around a body, as the trailers after it, may trickle without end.
         """

@@ -284,7 +284,7 @@ class Wire(httpx.AsyncByteStream):
 
 
 def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: int) -> int | None:
-    """Send from a file for a moment; None where the other side took nothing, or has something to say. Blocks."""
+    """Send from a file for a moment; None if the other side took nothing, or has something to say. Blocks."""
     until = time.monotonic() + _STEP_SECONDS
     sent = 0
     while sent < size and time.monotonic() < until:

@@ -39,7 +39,7 @@ class Browser(Protocol):
         ...
 
     def refusal(self, command: str, selection: Selection | None = None) -> str:
-        """Why a command does nothing for a selection (None: the panes'); empty where it does something."""
+        """Why a command does nothing for a selection (None: the panes'); empty if it does something."""
         ...
 
     def perform(self, command: str, selection: Selection, then: Callable[[], object]) -> None:
@@ -71,7 +71,7 @@ class Browser(Protocol):
         ...
 
     def show_tab(self, tab: str, *, focus: bool = True) -> bool:
-        """Turn the details pane to a tab; False where it has nothing to show."""
+        """Turn the details pane to a tab; False if it has nothing to show."""
         ...
 
     @property

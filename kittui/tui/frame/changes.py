@@ -174,7 +174,7 @@ async def say_removed(context: Context, tools: ChangeTools, done: Sequence[Seque
 
 
 async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repository]) -> tuple[str | None, str]:
-    """The undo command and what it does, for a toast; None where it would not take back what was just done.
+    """The undo command and what it does, for a toast; None if it would not take back what was just done.
 
     It works on the repository under the cursor, and the content may be gone from there. Nothing is asked any more for a
     command that is stopped.

@@ -34,7 +34,7 @@ def through_tmux(text: str) -> str:
 
 
 def write(app: App[Any], text: str) -> None:
-    """Send a sequence to the terminal as it is, in order with what the screens paint; nothing where there is none.
+    """Send a sequence to the terminal as it is, in order with what the screens paint; nothing if there is none.
 
     Textual has no public way to a running driver, whose `write` is that of textual.driver.Driver.
     """

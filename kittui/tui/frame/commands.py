@@ -45,7 +45,7 @@ def every(*conditions: Condition) -> Condition:
 
 
 def reason(condition: Condition, selection: Selection) -> str:
-    """Why a condition does not hold; empty where it does."""
+    """Why a condition does not hold; empty if it does."""
     if condition(selection):
         return ""
     return _REASONS[condition](selection) if condition in _REASONS else "This key does nothing here."
@@ -143,7 +143,7 @@ class Command:
     text: bool = False
 
     def refusal(self, selection: Selection) -> str:
-        """Why it does nothing for the selection; empty where it does something."""
+        """Why it does nothing for the selection; empty if it does something."""
         return reason(self.enabled, selection)
 
     @property

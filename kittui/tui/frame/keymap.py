@@ -92,7 +92,7 @@ class KeyNames:
         return [key.strip() for key in (self._mapped.get(name) or self._binding(name).key).split(",")]
 
     def all_of(self, name: str) -> str:
-        """All keys that the user gave a binding, else its first one, for the footer; empty where it lost its keys."""
+        """All keys that the user gave a binding, else its first one, for the footer; empty if it lost its keys."""
         return "/".join(display_keys(self._mapped[name])) if name in self._mapped else self[name]
 
     @property

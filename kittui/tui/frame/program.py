@@ -55,10 +55,10 @@ IN_THE_DARK = ("quit", "suspend", "repaint")
 
 @runtime_checkable
 class Refuses(Protocol):
-    """A screen whose keys may do nothing where it is."""
+    """A screen that may refuse its keys."""
 
     def refusal(self, command: str) -> str:
-        """Why a key does nothing now, by its id; empty where it does something."""
+        """Why a key does nothing now, by its id; empty if it does something."""
 
 
 class Program(App[None], inherit_bindings=False):
@@ -208,7 +208,7 @@ class Program(App[None], inherit_bindings=False):
         self.run_worker(running, group="command", exclusive=False)
 
     def stop_command(self) -> bool:
-        """Drop the dialog that waits, else stop the command that is working; False where there is none.
+        """Drop the dialog that waits, else stop the command that is working; False if there is none.
 
         Where a dialog is open, Esc is for that; a screen over the panes has its own commands stopped.
         """
@@ -368,7 +368,7 @@ class Program(App[None], inherit_bindings=False):
         self.notify(clean(text) + (f"\n{key} {how}" if key else ""), markup=False)
 
     def _key_here(self, command: str) -> str:
-        """The key that runs a command of the panes on the screen that is shown; empty where none does."""
+        """The key that runs a command of the panes on the screen that is shown; empty if none does."""
         screen = next((one for one in reversed(self.screen_stack) if not isinstance(one, ModalScreen)), None)
         if screen is None or screen is self.screen_stack[0]:
             return self.ports.keys[command]

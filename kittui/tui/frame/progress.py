@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class HowFar:
-    """How far a command is, in words: `34 of 300 read`; empty where it does not say."""
+    """How far a command is, in words: `34 of 300 read`; empty if it does not say."""
 
     words: str = ""

@@ -100,7 +100,7 @@ class Sayings:
         return self._said_at >= moment
 
     def clear(self) -> bool:
-        """Note that the corner is emptied; False where it was empty."""
+        """Note that the corner is emptied; False if it was empty."""
         shown = any(until > monotonic() for until in self._shown.values())
         self._shown, self._new, self._replaced = {}, [], False
         return shown

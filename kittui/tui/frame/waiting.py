@@ -26,7 +26,7 @@ class Waiting:
             self._say(key, None)
 
     def answer(self, *, opens: bool) -> bool:
-        """Open or drop the newest; False where none waits."""
+        """Open or drop the newest; False if none waits."""
         waiting = [each for each in self._waiting if not each.done()]
         if waiting:
             waiting[-1].set_result(opens)

@@ -74,7 +74,7 @@ class Badges:
         return self.concerns(entry) or (entry.type == "file" and entry.path.lower().endswith(READ))
 
     def of(self, path: str) -> str:
-        """A file's badge; empty where nothing is known."""
+        """A file's badge; empty if nothing is known."""
         said = [text for text in (self.scanned.get(path), self.found.get(path)) if text]
         if said:
             return f"{MARK} {' · '.join(said)}"

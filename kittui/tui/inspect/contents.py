@@ -23,7 +23,7 @@ async def open_here(
     background: str = "#000000",
     draws: bool = False,
 ) -> Shown:
-    """Open a file and read its first page; raises what reading raises, Refused where the price is not agreed to.
+    """Open a file and read its first page; raises what reading raises, Refused if the price is not agreed to.
 
     With `draws` images are also given as large as a terminal that draws them itself wants them.
     """

@@ -44,7 +44,7 @@ def _kind() -> Any:
 
 
 def drawn(picture: Picture, width: int) -> Widget | None:
-    """A picture as the terminal itself draws it; None where it can't."""
+    """A picture as the terminal itself draws it; None if it can't."""
     kind = _kind()
     if kind is None:
         return None

@@ -114,7 +114,7 @@ class TableView(Horizontal):
         self._tell()
 
     def close_row(self) -> bool:
-        """Hide the full row; False where it is hidden."""
+        """Hide the full row; False if it is hidden."""
         shown = self.has_class("full")
         self.remove_class("full")
         return shown

@@ -23,7 +23,7 @@ class TensorRow:
 
     @property
     def nbytes(self) -> int:
-        """Bytes, 0 where the header does not tell."""
+        """Bytes, 0 if the header does not tell."""
         return self.tensor.nbytes or 0
 
 

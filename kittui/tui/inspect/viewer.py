@@ -295,7 +295,7 @@ class ViewerScreen(Screen[None]):
         return hints
 
     def refusal(self, command: str) -> str:
-        """Why a key does nothing now, by its id; empty where it does something."""
+        """Why a key does nothing now, by its id; empty if it does something."""
         action = command.removeprefix("viewer.")
         if action not in ("turn", "verify", "search", "next", "previous"):
             return ""

@@ -53,7 +53,7 @@ class LayerReading:
 
     @property
     def state(self) -> State | None:
-        """What is being read, and how that is stopped; None where nothing is."""
+        """What is being read, and how that is stopped; None if nothing is."""
         reading: Sequence[OpenRow] = [row for row in self._reading if isinstance(row, LayerRow)] or [*self._reading]
         if not reading:
             return None

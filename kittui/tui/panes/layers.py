@@ -291,7 +291,7 @@ class LayersPane(RowsPane[TreeRow]):
             self._assess(row)
 
     def stop(self) -> bool:
-        """Stop whatever is being read; what is there stays, and says that it is not all. False where nothing is."""
+        """Stop whatever is being read; what is there stays, and says that it is not all. False if nothing is."""
         stopped = self._reading.stop()
         self.reading_changed()
         before = self._rows.current

@@ -51,7 +51,7 @@ class Query:
 
     @property
     def seed(self) -> str:
-        """The longest word that has to be there; empty where there is none."""
+        """The longest word that has to be there; empty if there is none."""
         return max((term.word for term in self.terms if not term.exclude), key=len, default="")
 
     @property

@@ -57,7 +57,7 @@ def trouble_since(error: KittuiError, now: datetime) -> str:
 
 
 def as_of(read_at: datetime | None, now: datetime) -> str:
-    """When a list was read; empty where it was not."""
+    """When a list was read; empty if it was not."""
     return f"as of {at_text(read_at, now)}" if read_at is not None else ""
 
 

@@ -145,7 +145,7 @@ class TableScreen(Screen[None], inherit_bindings=False):
             self.to_first()
 
     def refusal(self, command: str) -> str:
-        """Why a key does nothing now, by its id; empty where it does something."""
+        """Why a key does nothing now, by its id; empty if it does something."""
         condition = self.NEEDS.get(command)
         return reason(condition, self.selection) if condition is not None else ""
 

@@ -24,7 +24,7 @@ from kittui.tui.widgets.rows import Rows
 
 
 class TagListPane(RowsPane[TagRow]):
-    """Shows what `_list` holds, and nothing where it is None; the subclass reads the list and its rows."""
+    """Shows what `_list` holds, and nothing if it is None; the subclass reads the list and its rows."""
 
     _asks_tags: ClassVar[bool] = True
     FILTER_HINT: ClassVar[str] = "words, !not, /regex/, ~fuzzy, stage:, digest:, signed:yes, older:30d"

@@ -16,7 +16,7 @@ class TagMarks:
         rows.marked.update(marks)
 
     def toggle(self) -> bool:
-        """Mark the row under the cursor, or not, and continue to the next one; False where nothing can be marked."""
+        """Mark the row under the cursor, or not, and continue to the next one; False if nothing can be marked."""
         row = self._rows.current
         if row is None or row.target is None:
             return False

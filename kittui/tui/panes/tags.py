@@ -226,7 +226,7 @@ class TagsPane(TagListPane):
             self.notify(f"{clean(repository.reference(target))} is not listed.", severity="warning", markup=False)
 
     def set_filter(self, text: str) -> None:
-        """Show only tags that meet the filter; what it asks for is read where it is not known."""
+        """Show only tags that meet the filter; what it asks for is read if unknown."""
         super().set_filter(text)
         self.workers.cancel_group(self, "learn")
         if self._query.fields:

@@ -10,7 +10,7 @@ SMALLEST: Final = (60, 15)
 
 
 def too_small(size: tuple[int, int]) -> str:
-    """What a terminal of this size says where it is too small; empty where it is not."""
+    """What a terminal of this size says where it is too small; empty if it is not."""
     (width, height), (columns, rows) = size, SMALLEST
     if width >= columns and height >= rows:
         return ""

@@ -33,7 +33,7 @@ class Cursor(Generic[Row]):
 
     @property
     def current(self) -> Row | None:
-        """The row under the cursor; None where the one that it was on is not among the rows."""
+        """The row under the cursor; None if the one that it was on is not among the rows."""
         return self.rows[self.number] if self.on_row else None
 
     def show(self, rows: Sequence[Row], current: Row | None = None) -> None:
@@ -69,7 +69,7 @@ class Cursor(Generic[Row]):
         return next((number for number in range(self.number - 1, -1, -1) if depth(self.rows[number]) < deep), None)
 
     def _index(self, wanted: Row) -> int | None:
-        """Where a row is, by identity, else by its key; None where it isn't."""
+        """Where a row is, by identity, else by its key; None if it isn't."""
         if self.number < len(self.rows) and self.rows[self.number] is wanted:
             return self.number
         same = next((number for number, row in enumerate(self.rows) if row is wanted), None)

@@ -64,7 +64,7 @@ _KEY = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s*:)')
 
 
 def line_highlighter(path: str) -> Callable[[str], Spans] | None:
-    """What highlights a text of this name line by line; None where the lines around count too."""
+    """What highlights a text of this name line by line; None if the lines around count too."""
     name = path.lower()
     if name.endswith((".json", ".jsonl", ".ipynb")):
         return _unless_long(highlight_json)

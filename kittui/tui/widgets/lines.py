@@ -175,7 +175,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def go_sideways(self, direction: int) -> bool:
-        """Where lines are cut off, move them by half their room; False where there is no more of them that way."""
+        """Where lines are cut off, move them by half their room; False if there is no more of them that way."""
         furthest, room = 0, 1
         for line in self._page.lines if self._page.cut else ():
             room = max(room, *(width for width, _ in self._rooms(line)))

@@ -54,7 +54,7 @@ class RowStrips(Generic[Row]):
             self.forget()
 
     def set_columns(self, columns: Sequence[Column]) -> bool:
-        """Use other columns; False where they are the same."""
+        """Use other columns; False if they are the same."""
         if self._columns == tuple(columns):
             return False
         self._columns = tuple(columns)
@@ -63,7 +63,7 @@ class RowStrips(Generic[Row]):
         return True
 
     def sideways(self, direction: int) -> bool:
-        """Move the columns that don't fit; False where they stay."""
+        """Move the columns that don't fit; False if they stay."""
         if not (self._overflowing or self._first_column):
             return False
         others = [column for column in self._columns if not column.sticky]

@@ -132,7 +132,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
 
     @property
     def current(self) -> Row | None:
-        """The row under the cursor; None where the one that it was on is not among the rows."""
+        """The row under the cursor; None if the one that it was on is not among the rows."""
         return self._cursor.current
 
     @property
@@ -275,7 +275,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self.notify(f"There are no hidden columns on the {where}.", markup=False)
 
     def action_sideways(self, direction: int) -> bool:
-        """Move the columns that don't fit; False where they stay."""
+        """Move the columns that don't fit; False if they stay."""
         moved = self._drawn.sideways(direction)
         if moved:
             self.refresh()

@@ -32,7 +32,7 @@ class Insides:
     async def gzip(self, repository: Repository, layer: Layer, ask: Ask | None) -> GzipView:
         """The inside of a gzip layer, read from its start once where that was never done.
 
-        Raises Refused where the price is not agreed to, Unsupported where the layer can't be entered.
+        Raises Refused if the price is not agreed to, Unsupported if the layer can't be entered.
         """
         key = key_of(repository, layer)
         view = self._gzip.get(key)

@@ -77,7 +77,7 @@ class Inspector:
     async def open(self, repository: Repository, layer: Layer, entry: FileEntry, *, ask: Ask | None = None) -> View:
         """One file's content, readable in stretches.
 
-        Raises Malformed for an entry that has no readable content, Refused where the price is not agreed to, and
+        Raises Malformed for an entry that has no readable content, Refused if the price is not agreed to, and
         TooLarge for files over 64 MiB in a layer that can only be streamed.
         """
         _require_content(entry)
@@ -155,7 +155,7 @@ class Inspector:
         return result
 
     async def _stream_range(self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit) -> bool:
-        """Emit the file by one ranged read; False where the source serves only wholes."""
+        """Emit the file by one ranged read; False if the source serves only wholes."""
         blob = await self._blobs.view(repository, layer)
         small = entry.size <= SMALL and not await self._blobs.lacks_ranges(repository, layer)
         if isinstance(blob, BytesView) or small:
@@ -174,7 +174,7 @@ class Inspector:
     async def verify(self, repository: Repository, layer: Layer, on_progress: OnProgress | None = None) -> LayerListing:
         """Read the whole layer, prove its digest, and remember its listing as verified.
 
-        Raises DigestMismatch where the layer is not what its digest says, and the source's errors.
+        Raises DigestMismatch if the layer is not what its digest says, and the source's errors.
         """
         listing, _ = await self._lister.read_through(repository, layer, on_progress)
         await self._indexes.keep_listing(repository, layer, listing)
@@ -192,8 +192,8 @@ class Inspector:
     ) -> tuple[LayerListing, bytes]:
         """Read the whole layer, prove its digest, and give its listing and one file's bytes (at most `limit`) from it.
 
-        With `start` a longer file gives its first `limit` bytes. Raises DigestMismatch where the layer is not what its
-        digest says, Malformed where the file is not what `entry` says, TooLarge, and the source's errors.
+        With `start` a longer file gives its first `limit` bytes. Raises DigestMismatch if the layer is not what its
+        digest says, Malformed if the file is not what `entry` says, TooLarge, and the source's errors.
         """
         if not start:
             _require_size(entry, limit)
@@ -220,8 +220,8 @@ class Inspector:
     ) -> None:
         """Hand a file's bytes to `emit` while the whole layer is read and its digest is proved.
 
-        Only once this returns is what was emitted known to be the file. Raises Refused where the price is not agreed
-        to, DigestMismatch, Malformed where the file is not what `entry` says or the layer ends before it does, and the
+        Only once this returns is what was emitted known to be the file. Raises Refused if the price is not agreed
+        to, DigestMismatch, Malformed if the file is not what `entry` says or the layer ends before it does, and the
         source's errors.
         """
         _require_content(entry)
@@ -262,7 +262,7 @@ class Inspector:
         lookups: int = LOOKUPS,
         ask: Ask | None = None,
     ) -> Weights:
-        """The tensors and metadata of a model file, from its header alone; raises Malformed where it is none.
+        """The tensors and metadata of a model file, from its header alone; raises Malformed if it is none.
 
         `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, with a short read for each.
         """

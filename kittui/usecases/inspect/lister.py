@@ -42,7 +42,7 @@ class LayerLister:
     async def list(
         self, repository: Repository, layer: Layer, on_progress: OnProgress | None, ask: Ask | None
     ) -> LayerListing:
-        """The files of a layer; raises Refused where the price is not agreed to, and the source's errors."""
+        """The files of a layer; raises Refused if the price is not agreed to, and the source's errors."""
         if layer.format == "other" or layer.compression == "other":
             raise Unsupported(
                 f"a layer of type {layer.media_type} is not known",
@@ -98,7 +98,7 @@ class LayerLister:
     async def _hop_frames(
         self, repository: Repository, layer: Layer, on_progress: OnProgress | None
     ) -> LayerListing | None:
-        """Walk the headers in a zstd layer that says where its frames are; None where that reads too much of it."""
+        """Walk the headers in a zstd layer that says where its frames are; None if that reads too much of it."""
         view = await self.zstd_view(repository, layer)
         if view is None or not view.is_fine():
             return None
@@ -123,7 +123,7 @@ class LayerLister:
         )
 
     async def zstd_view(self, repository: Repository, layer: Layer) -> ZstdView | None:
-        """The inside of a zstd layer that was read once, or has a seek table; None where its frames are not known."""
+        """The inside of a zstd layer that was read once, or has a seek table; None if its frames are not known."""
         key = key_of(repository, layer)
         if key in self._zstd:
             self._zstd.move_to_end(key)

@@ -47,7 +47,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The tensors of a model; `shards` is empty where it is one file. `verified`: all layers it was read from were."""
+    """The tensors of a model; `shards` is empty if it is one file. `verified`: all layers it was read from were."""
 
     weights: Weights
     shards: tuple[Shard, ...]
@@ -64,8 +64,8 @@ async def open_model(
 ) -> Model:
     """The tensors of a model file; those of all shards, in whichever of `layers` they lie, where it is a shard index.
 
-    A shard that is missing or can't be read is marked. Raises Malformed where the file is not a model file or index,
-    Refused where the price of its layer is not agreed to, and the source's errors.
+    A shard that is missing or can't be read is marked. Raises Malformed if the file is not a model file or index,
+    Refused if the price of its layer is not agreed to, and the source's errors.
     """
     weights = await inspector.weights(repository, found.layer, found.entry, ask=ask)
     indexed = is_shard_index(found.entry.path)

@@ -31,14 +31,14 @@ _OLD, _NEW = "{old}", "{new}"
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Commands as the user wrote them; empty where there is none. They are run without a shell."""
+    """Commands as the user wrote them; empty if there is none. They are run without a shell."""
 
     editor: str = ""
     pager: str = ""
     difftool: tuple[str, ...] = ()
 
     def edit(self, copy: Path) -> list[str]:
-        """The editor on a file; raises UsageError where none is set."""
+        """The editor on a file; raises UsageError if none is set."""
         words = _words(self.editor, "$VISUAL or $EDITOR")
         if not words:
             raise UsageError(
@@ -51,7 +51,7 @@ class Programs:
         return self if self.editor else replace(self, editor=_usual_editor())
 
     def page(self) -> list[str]:
-        """The pager, which is to read its stdin; raises UsageError where none is set."""
+        """The pager, which is to read its stdin; raises UsageError if none is set."""
         words = _words(self.pager, "$PAGER")
         if not words:
             raise UsageError(
@@ -107,7 +107,7 @@ async def run_program(words: Sequence[str], *, held: int, stdin: IO[bytes] | Non
     """Run a program in this terminal until it ends; returns its status. It also keeps the descriptor `held` open.
 
     Ctrl+C is for the program, not for kittui. Where this is cancelled, the program is ended. Raises NotFound, and
-    UsageError where it can't be started.
+    UsageError if it can't be started.
     """
     with _interrupts_ignored():
         try:

@@ -65,7 +65,7 @@ class ZstdView:
         return b"".join([piece async for piece in self.pieces(offset, length)])
 
     async def pieces(self, offset: int, length: int) -> AsyncIterator[bytes]:
-        """A stretch in pieces, whatever its length; raises Malformed where the stream is damaged."""
+        """A stretch in pieces, whatever its length; raises Malformed if the stream is damaged."""
         need, start = self.index.stretch(offset, length)
         if self._pay is not None:
             await self._pay(need.length)

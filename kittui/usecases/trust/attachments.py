@@ -54,7 +54,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Everything found; `complete` is False where more may be there than was looked at."""
+    """Everything found; `complete` is False if more may be there than was looked at."""
 
     attachments: tuple[Attachment, ...]
     complete: bool = True

@@ -231,7 +231,7 @@ class Board:
                 yield verdict
 
     async def _kit(self, repository: Repository, tag: Tag, *, listed: bool) -> ModelKit | KittuiError | None:
-        """The ModelKit at a tag, or why it can't be read; None where a tag that was not listed is not there."""
+        """The ModelKit at a tag, or why it can't be read; None if a tag that was not listed is not there."""
         try:
             async with self._slots_of(repository):
                 if not listed:

@@ -27,7 +27,7 @@ class TagEvent:
     """A move of a tag, newest knowledge of it put together.
 
     `source` says where it is written down, `proof` what its record in the registry proves (a signature's status, or
-    `dated in the future`; empty where there is none), `signer` who vouches for it. With the source `none` somebody
+    `dated in the future`; empty if there is none), `signer` who vouches for it. With the source `none` somebody
     moved the tag outside kittui: at some time from `since` to `time`. What is not `counted` proves nothing and fits
     nowhere between what is certain. `record` is the digest of the manifest that its record came in.
     """
@@ -183,7 +183,7 @@ def _short(digest: str | None) -> str:
 
 
 def _bridge(between: Sequence[TagEvent], start: str | None, end: str | None) -> list[TagEvent] | None:
-    """The moves that lead from one digest to another, none where they are the same; None where nothing leads there."""
+    """The moves that lead from one digest to another, none where they are the same; None if nothing leads there."""
     at, steps = start, list[TagEvent]()
     for event in between:
         if at == end and not steps:

@@ -123,7 +123,7 @@ class Evidence:
     def known(self, repository: Repository, digest: Digest) -> Verification | None:
         """What was found out about a digest when it was last read, forgotten or not; nothing is asked now.
 
-        None where that failed; while it is read again, what was found before.
+        None if that failed; while it is read again, what was found before.
         """
         reading = self._known.get(("statements", repository.reference(), digest))
         return None if reading is None or reading.failed else self._last.get((repository.reference(), digest))
@@ -149,7 +149,7 @@ class Evidence:
         return await self._once("risk", repository, manifest.digest, read)
 
     async def scan(self, repository: Repository, manifest: Manifest) -> ScanReport:
-        """ModelScan over a copy of the files: reads them whole. Raises Unsupported where it is not installed."""
+        """ModelScan over a copy of the files: reads them whole. Raises Unsupported if it is not installed."""
 
         async def read() -> ScanReport:
             from kittui.usecases.inspect.files import FoundFile, list_layers

@@ -40,7 +40,7 @@ class Standing:
     """Where the stages of a member stand, or the `problem` why it can't be read.
 
     `stale`: its champion is another one than that of the member before it, or it has none while that one does;
-    `behind` by so many versions. Both are None where that is not known. `state` says it in words.
+    `behind` by so many versions. Both are None if unknown. `state` says it in words.
     """
 
     member: Member
@@ -118,7 +118,7 @@ async def _standing(member: Member, stages: Collection[Tag]) -> Standing:
 
 
 def versions_behind(history: MergedHistory, tag: str, digest: Digest | None) -> int | None:
-    """How many versions a tag held after this one; None where it is not known to have held it."""
+    """How many versions a tag held after this one; None if unknown to have held it."""
     certain = [event for event in history.events if event.tag == tag and (counts(event) or event.source == "none")]
     held = [event.after for event in certain] + [event.before for event in certain[-1:]]
     versions = list(dict.fromkeys(held))

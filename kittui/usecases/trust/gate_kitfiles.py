@@ -42,7 +42,7 @@ def licenses_of(kitfile: Mapping[str, Any]) -> set[str]:
 
 
 def value_at(kitfile: Mapping[str, Any], path: str) -> Any:
-    """What is at a path such as model.parameters.metrics.auc or datasets.0.path; None where nothing is."""
+    """What is at a path such as model.parameters.metrics.auc or datasets.0.path; None if nothing is."""
     value: Any = kitfile
     for part in path.split("."):
         if isinstance(value, dict):

@@ -23,7 +23,7 @@ class CertificateRoot:
 
     @property
     def problem(self) -> str:
-        """Why it verifies nothing, as far as that is known without reading it; empty where it may."""
+        """Why it verifies nothing, as far as that is known without reading it; empty if it may."""
         if not self._path.is_file():
             return f"there is no file {self._path}"
         return "" if importlib.util.find_spec("sigstore") else "install kittui[sigstore] to verify certificates"

@@ -53,7 +53,7 @@ async def check_models(
     """Check every `model.sig` of a ModelKit against the files beside and below it, as they are once it is unpacked.
 
     Files are read only where the signature itself holds. Raises the error of a layer that can't be listed, Refused
-    where the price of reading is not agreed to, and the source's errors.
+    if the price of reading is not agreed to, and the source's errors.
     """
     tree: dict[str, FoundFile] = {}
     odd: dict[str, str] = {}

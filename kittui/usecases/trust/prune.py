@@ -29,7 +29,7 @@ def old_records(history: MergedHistory, keep: int) -> list[TagEvent]:
 async def prune(repository: Repository, events: Sequence[TagEvent]) -> list[TagEvent]:
     """Delete the records of moves, the oldest first; returns those that are gone now.
 
-    Raises Unsupported where the registry deletes nothing, and what the source raises; what was deleted before stays so.
+    Raises Unsupported if the registry deletes nothing, and what the source raises; what was deleted before stays so.
     """
     done: list[TagEvent] = []
     for event in sorted(events, key=lambda each: each.time):

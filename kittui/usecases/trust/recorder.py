@@ -50,7 +50,7 @@ class Recorder:
     async def prepare(self, plan: ChangePlan, entry: Entry, verdicts: Sequence[Verdict] = ()) -> None:
         """Write the signed records of an entry's steps to disk; existing ones stay unchanged.
 
-        Raises CredentialError where the key can't sign: then nothing has moved yet.
+        Raises CredentialError if the key can't sign: then nothing has moved yet.
         """
         repository = plan.repository
         if repository.source.capabilities.attach.denied:

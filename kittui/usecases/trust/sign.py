@@ -60,7 +60,7 @@ async def sign(repository: Repository, target: Target, signer: Signer) -> Attest
 
 
 async def read_predicate(name: str) -> dict[str, Any]:
-    """The JSON object in a file; `-` is stdin. Raises UsageError where it can't be read."""
+    """The JSON object in a file; `-` is stdin. Raises UsageError if it can't be read."""
 
     def read() -> bytes:
         if name == "-":
@@ -144,7 +144,7 @@ async def sealed(payload: bytes, signer: Signer | None, *, rejection: bool = Fal
 
 
 async def attach(repository: Repository, raw: bytes, content: bytes) -> Descriptor:
-    """Store a referrer's manifest and the one blob it holds. Raises Unsupported where the source keeps none."""
+    """Store a referrer's manifest and the one blob it holds. Raises Unsupported if the source keeps none."""
     check_attach(repository)
     manifest = Manifest.parse(raw, OCI_MANIFEST)
     (layer,) = manifest.layers
@@ -169,7 +169,7 @@ async def attach(repository: Repository, raw: bytes, content: bytes) -> Descript
 
 
 def check_attach(repository: Repository) -> None:
-    """Raise Unsupported where nothing can be attached to a ModelKit."""
+    """Raise Unsupported if nothing can be attached to a ModelKit."""
     power = repository.source.capabilities.attach
     if power.denied:
         raise Unsupported(power.reason, hint=power.remedy, reference=repository.reference())

@@ -28,7 +28,7 @@ class Signer(Protocol):
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """A signature over the message that holds; raises CredentialError where none could be made."""
+        """A signature over the message that holds; raises CredentialError if none could be made."""
         ...
 
 

@@ -21,14 +21,14 @@ LEVEL: Final = "KITTUI_GATES_PASSED"
 
 @dataclass(frozen=True, slots=True)
 class Summaries:
-    """Writes summaries for the gates of a configuration; `policy` is their text, empty where there are none."""
+    """Writes summaries for the gates of a configuration; `policy` is their text, empty if there are none."""
 
     policy: bytes = b""
 
     def of(
         self, repository: Repository, plan: ChangePlan, change: TagChange, verdicts: Sequence[Verdict]
     ) -> tuple[str, dict[str, object]] | None:
-        """The predicate's type and the predicate for one tag; None where no gate had a say, or one did not pass.
+        """The predicate's type and the predicate for one tag; None if no gate had a say, or one did not pass.
 
         A summary that something failed is not written: `cosign verify` would take it for a signature.
         """

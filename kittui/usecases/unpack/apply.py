@@ -173,7 +173,7 @@ class _Unpacking:
 
 
 def plain_of(layer: Layer) -> Plain:
-    """How a layer's blob becomes files. Raises Malformed where a bare file has no path."""
+    """How a layer's blob becomes files. Raises Malformed if a bare file has no path."""
     raw = None
     if layer.format == "raw":
         if layer.path is None:

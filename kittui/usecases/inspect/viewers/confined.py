@@ -52,7 +52,7 @@ async def confined(
     """What `parse` makes of the answer of a decoder of `worker.py` to a file of `size` bytes: JSON, and bytes with it.
 
     `what` is named in messages ("the image"), `needs` the module that it works with. Raises Malformed and TooLarge as
-    the decoder does and where it is stopped, Unsupported where the module or a process is missing, and what `read`
+    the decoder does and where it is stopped, Unsupported if the module or a process is missing, and what `read`
     raises.
     """
     if not _is_there(needs) or not sys.executable:

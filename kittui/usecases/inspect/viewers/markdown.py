@@ -37,7 +37,7 @@ _QUOTE = re.compile(r"[ >]*")
 
 
 def laid_out(text: str) -> str | None:
-    """The Markdown with large tables as text; None where it is too much to be laid out."""
+    """The Markdown with large tables as text; None if it is too much to be laid out."""
     if len(text) > LAID_OUT:
         return None
     lines = text.split("\n")

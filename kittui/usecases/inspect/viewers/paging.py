@@ -23,7 +23,7 @@ class Layout(Protocol):
     """Turns bytes into lines or records, page by page; called in threads, one after the other."""
 
     def __call__(self, content: bytes, offset: int, *, ended: bool) -> list[Any]:
-        """What the next bytes give; raises TooLarge where there is too much to be shown."""
+        """What the next bytes give; raises TooLarge if there is too much to be shown."""
         ...
 
 

@@ -29,7 +29,7 @@ def sniff_viewer(path: str, size: int, head: bytes) -> Viewer | None:
 async def show(file: OpenFile) -> Shown:
     """A file as its viewer shows it: as text or bytes where no viewer takes it, or the one that does can't read it.
 
-    Raises what reading raises, and Refused where its price is not agreed to.
+    Raises what reading raises, and Refused if its price is not agreed to.
     """
     head = await file.view.read(0, file.size) if file.size < POINTER_LIMIT else b""
     viewer = sniff_viewer(file.path, file.size, head)

@@ -171,7 +171,7 @@ class Shown:
 
     @property
     def proof(self) -> bytes:
-        """The digest of the file's first `shown` bytes; empty where what is shown is not made of those."""
+        """The digest of the file's first `shown` bytes; empty if what is shown is not made of those."""
         return self.pager.proof if self.pager is not None else self.digest
 
 
