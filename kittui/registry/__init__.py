@@ -4,8 +4,8 @@ import sys
 from typing import Any, cast
 
 if "httpx" not in sys.modules:
-    # httpx offers a command line of its own where rich and pygments are there, which take longer to import than itself;
-    # a module that is None counts as not installed, and httpx goes without.
+    # If rich and pygments are installed, httpx imports them for its own command line, which takes longer than httpx
+    # itself. A module that is None counts as not installed.
     modules = cast("dict[str, Any]", sys.modules)
     modules["httpx._main"] = None
     import httpx as httpx

@@ -1,4 +1,4 @@
-"""How one registry is reached: which host and scheme, how TLS is checked, how long to wait."""
+"""Settings for reaching one registry: host and scheme, TLS checks, time limits."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Access:
     `plain_http`: use HTTP, so credentials cross the network unencrypted. `tls_verify` False accepts
     any certificate. `ca_cert`: PEM file of authorities trusted besides the system's. `cert` and `key`: PEM files of a
     client certificate (also from $KITOPS_CLIENT_CERT and $KITOPS_CLIENT_KEY, as in kit). `realms`: hosts, with port
-    where it isn't 443, that may be given the registry's credentials in exchange for a token. `at_once`: requests side
-    by side.
+    unless it is 443, that may receive the registry's credentials in exchange for a token. `at_once`: maximum concurrent
+    requests.
     """
 
     plain_http: bool = False
@@ -49,9 +49,9 @@ class Access:
 class Patience:
     """How long to wait, in seconds.
 
-    `connect` bounds finding a host and connecting to it, `read` the head of an answer and each wait for bytes, and
-    `whole` an answer that is read in one go. A transfer below `stall_rate` bytes per second over `stall` seconds is
-    given up. What is silent for `silence` is reported. The last four are those of kittui.retry.Pace.
+    `connect` bounds name lookup and connecting, `read` the head of an answer and each wait for bytes, and `whole` an
+    answer that is read in one go. A transfer below `stall_rate` bytes per second over `stall` seconds is given up.
+    Silence of `silence` seconds is reported. The last four are those of kittui.retry.Pace.
     """
 
     connect: float = 10.0
@@ -67,7 +67,7 @@ class Patience:
 
     @property
     def pace(self) -> Pace:
-        """How often and how long to try again."""
+        """How often and how long to retry."""
         return Pace(tries=self.tries, first=self.backoff, asked=self.longest_wait, budget=self.budget)
 
 
@@ -86,7 +86,7 @@ class Wait:
 
 OnWait = Callable[[Wait], None]
 OnWaited = Callable[[str], None]
-"""Hears which host is not waited for any more."""
+"""Is called with a host that answered or was given up."""
 OnWarning = Callable[[str], None]
 
 
@@ -103,7 +103,7 @@ class Listeners:
 
 
 def api_host(host: str) -> str:
-    """The host that answers for a registry: Docker Hub's API lives beside its name."""
+    """The API host of a registry: Docker Hub's API has a host of its own."""
     return _DOCKER_API if host in DOCKER_NAMES else host
 
 

@@ -29,7 +29,7 @@ _TOKEN_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What is sent to a realm: a GET of `url`, or a POST of `form`."""
+    """A request to a realm: a GET of `url`, or a POST of `form`."""
 
     url: str
     authorization: str | None = None
@@ -37,7 +37,7 @@ class TokenRequest:
 
 
 TokenSender = Callable[[TokenRequest], Awaitable[tuple[int, bytes]]]
-"""Sends it (with retries, without following redirects) and returns status and bounded body."""
+"""Sends a token request (with retries, without following redirects) and returns status and bounded body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Token:
 
 
 class Authenticator:
-    """The Authorization of one registry's requests, by scopes; safe to use from many tasks at once.
+    """Provides the Authorization header of one registry's requests, by scopes; safe to use from many tasks at once.
 
     `registry` is HOST[:PORT] of the API, `secure` whether it is spoken to over TLS, `lookup` the name under which
     credentials are kept. `clock` is monotonic, in seconds.
@@ -77,32 +77,33 @@ class Authenticator:
         self._pending: dict[Scopes, asyncio.Task[str]] = {}
         self._found: dict[str, Credential | None] = {}
         self._also: dict[Scopes, tuple[str, ...]] = {}
-        """What challenges asked for beside the scopes of the requests that they answered."""
+        """Scopes that challenges asked for beyond those of the requests."""
 
     def forget(self) -> None:
-        """Look the credentials up anew: somebody has logged in or out.
+        """Look up the credentials again after a login or logout.
 
-        New collections: what is still being asked for with the old credentials must not come into them.
+        The collections are replaced, so that pending requests with the old credentials can't write into the new ones.
         """
         self._basic = None
         self._tokens, self._pending, self._found = {}, {}, {}
 
     async def present(self) -> None:
-        """Send user name and password from the first request on, as for a registry that asks nobody for them."""
+        """Send user name and password from the first request on, for registries that never ask for them."""
         credential = await self._credential(frozenset())
         if credential is not None and credential.password:
             self._basic = _basic(credential)
 
     async def header(self, scopes: Scopes) -> str | None:
-        """The Authorization to send first: None until a challenge was seen."""
+        """The Authorization header to send first: None until a challenge was seen."""
         if self._realm is not None:
             return await self._token(scopes)
         return self._basic
 
     async def answer(self, challenges: Sequence[Challenge], scopes: Scopes, rejected: str | None) -> str:
-        """The Authorization after a 401 of a request that carried `rejected`.
+        """The Authorization header after a 401 to a request that carried `rejected`.
 
-        Raises Unauthorized if there is nothing to answer with, Denied for a realm that may not be asked or be told.
+        Raises Unauthorized without credentials to answer with, Denied for a realm that may not be asked, or not with
+        credentials.
         """
         bearer = next((each for each in challenges if each.scheme == "bearer" and each.parameters.get("realm")), None)
         if bearer is not None:
@@ -139,7 +140,7 @@ class Authenticator:
     async def refusal(
         self, scopes: Scopes, complaint: Complaint, doing: str = "read", status: int = 401
     ) -> Unauthorized | Denied:
-        """The error of an answer 401 or 403 that stayed so with everything we have, and where that came from."""
+        """The error for a 401 or 403 despite all credentials, with their origin."""
         credential = await self._credential(scopes)
         said = f" ({complaint})" if str(complaint) else ""
         if credential is None:
@@ -153,7 +154,7 @@ class Authenticator:
         )
 
     def _refused(self, who: str, credential: Credential, said: str = "") -> Denied:
-        """The error of credentials that are not accepted: where they came from, and how to be rid of them."""
+        """The error for rejected credentials: their origin, and how to remove them."""
         away = f" Without them: {credential.removal}." if credential.removal else ""
         return Denied(
             f"{who} {credential.described}{said}",
@@ -207,7 +208,7 @@ class Authenticator:
         also = self._also.get(scopes, ())
         status, body = await self._send(_token_request(realm.url, service, (*also, *own), credential))
         if status in (400, 403) and also:
-            # Some services refuse a token altogether for a name that only the gateway before them knows.
+            # Some services refuse a token altogether for a name that only their gateway knows.
             status, body = await self._send(_token_request(realm.url, service, also, credential))
         if status != 200:
             raise self._token_problem(status, body, credential)

@@ -1,4 +1,4 @@
-"""Reading blobs of one repository: stretches by HTTP range, never more than was asked for; small wholes verified."""
+"""Reads blobs of one repository: stretches by HTTP range, never more than requested; small ones whole and verified."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_RANGES = Power("no", "this registry does not serve parts of a blob", "Pull th
 
 
 class Blobs:
-    """The blobs of the repository `name`; `learn` is told whether the registry serves ranges."""
+    """Reads the blobs of the repository `name`; `learn` is called with whether the registry serves ranges."""
 
     def __init__(self, session: Session, name: str, learn: Callable[..., None]) -> None:
         self._session = session
@@ -35,7 +35,7 @@ class Blobs:
         self._elsewhere: dict[Digest, tuple[httpx.URL, float]] = {}
 
     async def read(self, descriptor: Descriptor, limit: int) -> bytes:
-        """Whole and verified; tried again when the connection breaks. Raises TooLarge, DigestMismatch."""
+        """Read a whole blob, verified; retries if the connection breaks. Raises TooLarge, DigestMismatch."""
         if descriptor.size > limit:
             raise TooLarge(
                 f"the blob {descriptor.digest.short} has {descriptor.size} bytes, more than the {limit} that are read",
@@ -56,7 +56,7 @@ class Blobs:
     async def open(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[BlobReader]:
-        """By range where a part is asked for; a whole is asked for without. Raises Unsupported, NotFound."""
+        """Open a stretch, by range unless it is the whole blob. Raises Unsupported, NotFound."""
         length = descriptor.size - offset if length is None else length
         if offset < 0 or length < 0 or offset + length > descriptor.size:
             raise Malformed(f"bytes {offset} to {offset + length} are not in a blob of {descriptor.size}")
@@ -78,7 +78,7 @@ class Blobs:
             await response.aclose()
 
     async def _response(self, descriptor: Descriptor, headers: dict[str, str]) -> httpx.Response:
-        """From where the registry sent us for this blob lately; the registry is asked again when that has expired."""
+        """Request the blob from the last redirect target; ask the registry again once that has expired."""
         digest = descriptor.digest
         doing = f"read the blob {digest.short}"
         lately = self._elsewhere.pop(digest, None)
@@ -101,7 +101,7 @@ class Blobs:
     def _check(
         self, response: httpx.Response, descriptor: Descriptor, offset: int, length: int, *, whole: bool
     ) -> None:
-        """Raise unless the body is exactly the stretch that was asked for."""
+        """Raise unless the body is exactly the requested stretch."""
         host = self._session.host
         if response.status_code == 206:
             written = response.headers.get("Content-Range")

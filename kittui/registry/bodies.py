@@ -1,4 +1,4 @@
-"""The bytes of a blob as request bodies: read from any source, starting where an upload continues."""
+"""Provides a blob's bytes as request bodies: from any source, starting where an upload continues."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kittui.registry.watch import Watch
 
 T = TypeVar("T")
 _BUFFER: Final = 512 * 1024
-"""Bytes read at once of what is not a file."""
+"""Bytes read at once from anything but a file."""
 
 
 class Stretch:
     """Opens the bytes from `start` to `end` of a blob as the body of one request; may be opened again.
 
-    It is an `Upload` of the transport too.
+    It is also an `Upload` of the transport.
     """
 
     def __init__(self, content: BlobContent, start: int, end: int, watch: Watch) -> None:
@@ -31,10 +31,10 @@ class Stretch:
         self._end = end
         self._watch = watch
         self.reading = False
-        """Whether the source is being read just now: so it stays when that fails, rather than the sending."""
+        """Whether the source is being read; it stays true if reading fails, rather than sending."""
 
     async def __call__(self) -> AsyncIterator[bytes]:
-        """The pieces; the time the network takes for each is watched. Raises ContentError at a wrong length."""
+        """Yield the pieces, watching the network time of each. Raises ContentError at a wrong length."""
         left = self._end - self._start
         if left == 0:
             return
@@ -52,7 +52,7 @@ class Stretch:
         raise _too_short()
 
     async def pour(self, pipe: Pipe) -> None:
-        """The same by a direct connection: from the file where there is one, else through one buffer."""
+        """Send the same over a direct connection: from the file if there is one, else through one buffer."""
         at, end = self._start, self._end
         if at == end:
             return

@@ -1,4 +1,4 @@
-"""What is sent to a registry and what comes back: calls, answers, bodies read within bounds."""
+"""Calls to a registry and their answers, with bodies read within bounds."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from kittui.registry.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as the distribution-spec has it. `path` is below /v2/, or an absolute URL in `url` is used instead.
+    """One request of the distribution-spec. `path` is below /v2/, or an absolute URL in `url` is used instead.
 
     `body` is bytes, or opens a fresh stream for every try. `doing` completes "could not ...", `ok` are the statuses
-    that are no error. `repeat`: trying again does no harm. `blob`: the bytes of a blob are sent or asked for, and
-    `longer` seconds are given for the answer besides the usual ones.
+    that are not errors. `repeat`: retrying is harmless. `blob`: a blob's bytes are sent or requested, and the answer
+    may take `longer` more seconds.
     """
 
     method: str
@@ -41,7 +41,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: its body is bounded and as received, `url` is where it came from in the end."""
+    """A whole answer: its body is bounded and as received, `url` is where it finally came from."""
 
     status: int
     headers: httpx.Headers
@@ -50,7 +50,7 @@ class Answer:
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:
-    """Scheme, host and port: credentials never leave it."""
+    """The origin of a URL: scheme, host and port. Credentials never leave it."""
     return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
 
 
@@ -65,7 +65,7 @@ def address(url: httpx.URL) -> str:
 
 
 async def read_bounded(response: httpx.Response, limit: int, doing: str, watch: Watch) -> bytes:
-    """The body as received; raises TooLarge above `limit` bytes, ConnectionLost when it ends early or hardly comes."""
+    """Read the body as received; raises TooLarge above `limit` bytes, ConnectionLost if it ends early or stalls."""
     stated = parse_length(response.headers.get("Content-Length"))
     if stated is not None and stated > limit:
         raise TooLarge(f"could not {doing}: the answer has {stated} bytes, over the limit of {limit}")
@@ -88,7 +88,7 @@ async def read_bounded(response: httpx.Response, limit: int, doing: str, watch: 
 
 
 async def read_some(response: httpx.Response, watch: Watch) -> bytes:
-    """The first 64 KiB of an error's body; what can't be read is as good as nothing."""
+    """Read the first 64 KiB of an error's body; empty if it can't be read."""
     try:
         return await read_bounded(response, BODY_LIMIT, "read the error", watch)
     except (TooLarge, NetworkError):

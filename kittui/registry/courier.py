@@ -1,4 +1,4 @@
-"""Sending to one registry, its token service and its storage: what fails is named, and what is silent is reported."""
+"""Sends to one registry, its token service and its storage; names failures, and reports silence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from kittui.registry.watch import Watch
 log = logging.getLogger("kittui.registry")
 
 _QUIET_SECONDS = 10.0
-"""Silence is reported once in so many seconds, however many requests wait."""
+"""Minimum seconds between reports of silence, however many requests wait."""
 _ELSEWHERE = (
     "The registry keeps its blobs at that address, which must be reachable from here as well; or its operator lets it "
     "send them itself (Distribution, Harbor, GitLab: storage.redirect.disable: true; Quay: FEATURE_PROXY_STORAGE)."
@@ -38,9 +38,10 @@ _ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One request. `doing` completes "could not ...", `blob`: a blob's bytes are sent or asked for.
+    """One request.
 
-    `longer` is added to the seconds in which the head of the answer has to come.
+    `doing` completes "could not ...", `blob`: a blob's bytes are sent or requested. `longer` is added to the time limit
+    for the head of the answer.
     """
 
     method: str
@@ -53,7 +54,7 @@ class Errand:
 
 
 class Courier:
-    """Sends for the registry `host`; the addresses that have answered once are taken to be there."""
+    """Sends for the registry `host`; addresses that have answered once count as reachable."""
 
     def __init__(
         self, host: str, access: Access, listeners: Listeners, patience: Patience, environ: Mapping[str, str]
@@ -73,7 +74,7 @@ class Courier:
         await self._router.aclose()
 
     def has_reached(self, url: httpx.URL) -> bool:
-        """Whether anything was answered there yet."""
+        """Whether this address has answered yet."""
         return origin(url) in self._reached
 
     def watch(self, doing: str) -> Watch:
@@ -81,7 +82,7 @@ class Courier:
         return Watch(self.patience, self.host, lambda: self._report_silence(doing), self._heard)
 
     def warn(self, text: str) -> None:
-        """Pass on a warning, each once; raw text."""
+        """Pass on a warning once; raw text."""
         if text not in self._warned and len(self._warned) < 100:
             self._warned.add(text)
             self._listeners.on_warning(text)
@@ -92,15 +93,15 @@ class Courier:
         self._listeners.on_wait(wait)
 
     def _heard(self) -> None:
-        """A request was answered, or has failed: report again whether anything is still waited for."""
+        """Update the report of waits after a request was answered, or failed."""
         if self._waited_for:
             self._waited_for = False
             self._listeners.on_waited(self.host)
 
     async def send(self, errand: Errand, name: str = "") -> httpx.Response:
-        """Send, and read the head of the answer; `name` is what to call the other side where it isn't the registry.
+        """Send, and read the head of the answer; `name` is the other side's name if it isn't the registry.
 
-        Raises NetworkError, whose `passing` is False if nothing was ever answered, and ConfigError.
+        Raises NetworkError, whose `passing` is False if it never answered, and ConfigError.
         """
         began = time.monotonic()
         try:
@@ -153,7 +154,7 @@ class Courier:
         return problem
 
     async def _explained(self, problem: NetworkError, url: httpx.URL, who: str) -> NetworkError:
-        """What a first contact failed for, where asking once more shows it."""
+        """Explain why a first contact failed, if another attempt shows it."""
         if url.scheme == "https":
             why = await why_no_tls(url.host, url.port or 443, await self._router.contexts.registry())
             if why == "plain HTTP":

@@ -1,7 +1,7 @@
-"""Credential files in Docker's format: kit's, Docker's own, Podman's; read and changed, unknown keys kept.
+"""Reads and writes credential files in Docker's format (kit's, Docker's, Podman's), keeping unknown keys.
 
 Sources: docker config.json (`auths`, `credHelpers`, `credsStore`), containers-auth.json(5) (keys with a repository),
-the older .dockercfg (`auths` alone, without that word).
+the older .dockercfg (only the content of `auths`).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _LIMIT: Final = 4 * 1024 * 1024
 
 
 def store_key(host: str) -> str:
-    """The key under which a registry's credentials are stored; Docker Hub has one of its own."""
+    """The key under which a registry's credentials are stored; Docker Hub has a special one."""
     return DOCKER_HUB_KEY if host in DOCKER_NAMES else host
 
 
 def read_key(key: str) -> tuple[str, str]:
-    """The registry that a key means and the repositories under it ("" for all), however a tool has written it.
+    """Read the registry and repositories ("" for all) from a key, however a tool has written it.
 
     A key may have a scheme, upper-case letters, a default port and the path of an API version; with a scheme, any path.
     """
@@ -46,7 +46,7 @@ def read_key(key: str) -> tuple[str, str]:
 
 
 def fitting_keys(keys: Mapping[str, Any], host: str, repository: str = "") -> list[str]:
-    """The keys that speak of a repository in a registry, the most particular first, then those written as we do."""
+    """The keys that cover a repository in a registry, the most specific first, then those in our own form."""
     wanted = read_key(host)[0]
     found: list[tuple[int, bool, bool, int, str]] = []
     for position, key in enumerate(keys):
@@ -58,9 +58,10 @@ def fitting_keys(keys: Mapping[str, Any], host: str, repository: str = "") -> li
 
 @dataclass(frozen=True, slots=True)
 class CredentialFile:
-    """What one file holds. `document` is everything in it, `exposed` whether others on this machine may read it.
+    """One file's content.
 
-    `origin` is what users know it by; `path` is None for what came from the environment.
+    `document` is everything in it, `exposed` whether others on this machine may read it. `origin` is its name for
+    users; `path` is None for what came from the environment.
     """
 
     path: Path | None
@@ -87,7 +88,7 @@ class CredentialFile:
 
     @classmethod
     def parse(cls, raw: bytes, origin: str, *, legacy: bool = False) -> CredentialFile:
-        """Read the text of a file; `legacy`: it is what newer ones have under `auths`. Raises CredentialError."""
+        """Parse the text of a file; `legacy`: it holds only the content of `auths`. Raises CredentialError."""
         try:
             document = json.loads(raw) if raw.strip() else {}
         except (ValueError, RecursionError):
@@ -100,7 +101,7 @@ class CredentialFile:
         return cls(None, {"auths": document} if legacy else document, origin=origin)
 
     def helper(self, host: str, repository: str = "") -> str:
-        """The credential helper for a registry: its own, else the one for all; empty if there is none."""
+        """The credential helper for a registry: its own, else the general one; empty if there is none."""
         helpers = _map(self.document, "credHelpers")
         for key in fitting_keys(helpers, host, repository):
             if isinstance(name := helpers[key], str) and name:
@@ -111,7 +112,7 @@ class CredentialFile:
     def entry(
         self, host: str, repository: str = "", on_warning: Callable[[str], None] = lambda _: None
     ) -> Credential | None:
-        """What `auths` holds in the file itself; `on_warning` gets unusable entries."""
+        """The entry of `auths` in the file itself; `on_warning` gets unusable entries."""
         auths = _map(self.document, "auths")
         for key in fitting_keys(auths, host, repository):
             found = _credential(auths[key], self.origin)
@@ -122,7 +123,7 @@ class CredentialFile:
         return None
 
     def with_entry(self, host: str, credential: Credential | None) -> CredentialFile:
-        """The same file with a registry's entry replaced, or taken out everywhere for None."""
+        """Return the file with a registry's entry replaced, or removed everywhere for None."""
         auths = dict(_map(self.document, "auths"))
         for key in fitting_keys(auths, host):
             del auths[key]
@@ -131,14 +132,14 @@ class CredentialFile:
         return CredentialFile(self.path, {**self.document, "auths": auths}, self.exposed, self.origin)
 
     def has_entry(self, host: str) -> bool:
-        """Whether anything is kept for the registry in the file itself."""
+        """Whether the file itself stores anything for the registry."""
         return bool(fitting_keys(_map(self.document, "auths"), host))
 
     def write(self) -> None:
-        """Replace the file, readable by its owner alone. Raises StorageError, DiskFull.
+        """Replace the file, readable only by its owner.
 
-        Where it is a link, what it leads to is replaced: other programs read it under that name, and a password that
-        was forgotten must not stay there.
+        Raises StorageError, DiskFull. If it is a link, its target is replaced: other programs read that, and a removed
+        password must not stay there.
         """
         assert self.path is not None  # noqa: S101 - only files are changed
         path = self.path.resolve()
@@ -152,7 +153,7 @@ def _map(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _credential(entry: object, origin: str) -> Credential | str:
-    """One entry of `auths`, or why it can't be used; an empty string where it says nothing, as beside a helper.
+    """Read one entry of `auths`, or why it can't be used; an empty string if it is empty, as beside a helper.
 
     `auth` is base64 of user:password; a token goes before both.
     """
@@ -184,7 +185,7 @@ def _credential(entry: object, origin: str) -> Credential | str:
 
 
 def _decoded(auth: str) -> str | None:
-    """The text of `auth`, as strict or as loose as it was written: padded or not, wrapped, in either alphabet."""
+    """Decode `auth`, however it was written: padded or not, wrapped, in either alphabet."""
     letters = "".join(auth.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True).decode("utf-8").strip("\0")

@@ -1,4 +1,4 @@
-"""Credentials as values: what is known of one registry, and where it came from."""
+"""Credentials of one registry as values, with their origin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Credential:
 
     @property
     def described(self) -> str:
-        """Whose it is and where it came from, without its secret."""
+        """Its user and origin, without the secret."""
         who = f" of {self.username}" if self.username else ""
         return f"the credentials{who}{f' from {self.origin}' if self.origin else ''}"
 
@@ -31,13 +31,13 @@ class Credentials(Protocol):
     """Where a registry's credentials are looked up."""
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
-        """The credentials for HOST[:PORT], for one repository of it where the file tells them apart."""
+        """Find the credentials for HOST[:PORT], for one repository if the file distinguishes them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedCredentials:
-    """The same credentials for whichever registry is asked: to try a login before it is kept."""
+    """The same credentials for any registry, to try a login before it is stored."""
 
     credential: Credential | None = None
 

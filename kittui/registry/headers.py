@@ -1,4 +1,4 @@
-"""Header fields of a registry's answers, parsed without IO: hostile values give nothing, never an exception.
+"""Parses header fields of a registry's answers, without IO: hostile values give nothing, never an exception.
 
 Sources: RFC 9110 (WWW-Authenticate 11.6.1, Content-Range 14.4, Retry-After 10.2.3, Warning of RFC 7234 5.5),
 RFC 8288 (Link), distribution-spec ("Pushing a blob in chunks": Range of an upload).
@@ -35,7 +35,7 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
-    """All challenges of all WWW-Authenticate fields, in order; what can't be understood is passed over."""
+    """Parse all challenges of all WWW-Authenticate fields, in order; unknown ones are skipped."""
     found: list[Challenge] = []
     for value in values:
         found.extend(_challenges(value[:_LONGEST]))
@@ -78,7 +78,7 @@ def _unescape(text: str) -> str:
 
 
 def next_link(values: Iterable[str]) -> str | None:
-    """The target of the first link with the relation `next`, as it was written; quoted or not, any case."""
+    """Find the target of the first link with the relation `next`, as written; quoted or not, any case."""
     for value in values:
         for target, relations in _links(value[:_LONGEST]):
             if "next" in relations:
@@ -115,7 +115,7 @@ def _links(text: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """The stretch that a 206 holds: first and last byte, and the size of the whole where the server knows it."""
+    """The stretch in a 206: first and last byte, and the whole size if the server knows it."""
 
     start: int
     end: int
@@ -128,7 +128,7 @@ class ContentRange:
 
 
 def parse_content_range(value: str | None) -> ContentRange | None:
-    """Content-Range of bytes; None if it is missing, of another unit, or contradicts itself."""
+    """Parse Content-Range; None if it is missing, not in bytes, or contradicts itself."""
     match = _CONTENT_RANGE.match(value or "")
     if match is None:
         return None
@@ -139,7 +139,7 @@ def parse_content_range(value: str | None) -> ContentRange | None:
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date (never negative); None if it says nothing usable."""
+    """Parse Retry-After into seconds to wait, from seconds or an HTTP date (never negative); None if unusable."""
     text = (value or "").strip()[:100]
     if text.isascii() and text.isdigit():
         return float(min(int(text), 10**9))
@@ -153,16 +153,16 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 def parse_upload_range(value: str | None) -> int | None:
-    """How many bytes of an upload the registry says it has, from its `Range: 0-N`; None if it doesn't say.
+    """Parse how many bytes of an upload the registry has, from `Range: 0-N`; None if it doesn't say.
 
-    An empty upload is written `0-0` by some and as a last byte of -1 by others; `0-0` is told apart by the caller.
+    Some write an empty upload as `0-0`, others with a last byte of -1; the caller interprets `0-0`.
     """
     match = _UPLOAD_RANGE.match(value or "")
     return int(match[1]) + 1 if match else None
 
 
 def stated_digest(values: Iterable[str]) -> Digest | None:
-    """Docker-Content-Digest: identical repeats are one value; one of another form, or two that differ, are ignored."""
+    """Parse Docker-Content-Digest: equal repeats are one value; malformed or contradicting ones are ignored."""
     found = {part.strip() for value in values for part in value[:_LONGEST].split(",")}
     try:
         return Digest.parse(found.pop()) if len(found) == 1 else None
@@ -171,12 +171,12 @@ def stated_digest(values: Iterable[str]) -> Digest | None:
 
 
 def parse_warnings(values: Iterable[str]) -> tuple[str, ...]:
-    """The texts of Warning 299 (distribution-spec, "Warnings"), raw, without repeats, each at most 500 characters."""
+    """Parse the texts of Warning 299 (distribution-spec, "Warnings"), raw, without repeats, cut at 500 characters."""
     texts = (_unescape(match[1])[:500] for value in values for match in _WARNING.finditer(value[:_LONGEST]))
     return tuple(dict.fromkeys(text for text in texts if text.strip()))
 
 
 def parse_length(value: str | None) -> int | None:
-    """Content-Length; None if it is missing or no number."""
+    """Parse Content-Length; None if it is missing or not a number."""
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

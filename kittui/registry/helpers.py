@@ -1,4 +1,4 @@
-"""Credential helpers: programs `docker-credential-NAME` that keep credentials elsewhere (docker-credential-helpers)."""
+"""Runs credential helpers: programs `docker-credential-NAME` that store credentials (docker-credential-helpers)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMIT: Final = 64 * 1024
 _TOKEN_USER: Final = "<token>"  # noqa: S105 - the user name that stands for "the secret is an identity token"
 _MOST_LINES: Final = 20
 PATIENCE: Final = 120.0
-"""Seconds for a helper to answer in: some send the user to a browser first."""
+"""Time limit for a helper in seconds: some send the user to a browser first."""
 SILENCE: Final = 2.0
 """Seconds after which the user is told about the wait for a helper."""
 _LAST_WORDS: Final = 0.5
@@ -28,11 +28,11 @@ OnMessage = Callable[[str], None]
 
 
 class Helper:
-    """One helper by the name that a config file gives it; raises CredentialError for a name that is not a plain word.
+    """One helper, named as in a config file; raises CredentialError for a name that is not a plain word.
 
     The registry is given on stdin, never as an argument; answers over 64 KiB or later than `seconds` are refused, and
-    nothing of what a helper answers is logged or shown. `on_message` hears what it writes on stderr, where helpers
-    that use single sign-on say which page to open, and that it is being waited for.
+    answers are never logged or shown. `on_message` is called with its stderr, where single sign-on helpers name the
+    page to open, and with a note while waiting for it.
     """
 
     def __init__(self, name: str, seconds: float = PATIENCE, on_message: OnMessage = lambda _: None) -> None:
@@ -47,7 +47,7 @@ class Helper:
         self._on_message = on_message
 
     async def get(self, *keys: str) -> Credential | None:
-        """The credentials for a registry, by the first key that the helper knows; None if it knows none of them."""
+        """Get the credentials for a registry, by the first key that the helper knows; None if it knows none."""
         async with self._announced(f"for the login of {keys[0]}"):
             for key in keys:
                 status, output = await self._run("get", key.encode("utf-8"))
@@ -70,7 +70,7 @@ class Helper:
         return Credential(username, secret, origin=self._program)
 
     async def store(self, key: str, credential: Credential) -> None:
-        """Have the helper keep credentials."""
+        """Store credentials in the helper."""
         document = {
             "ServerURL": key,
             "Username": _TOKEN_USER if credential.identity_token else credential.username,
@@ -82,7 +82,7 @@ class Helper:
             raise self._failed("could not keep the credentials")
 
     async def erase(self, key: str) -> None:
-        """Have the helper forget a registry; that it never knew it is not an error."""
+        """Erase a registry from the helper; it is not an error if it was unknown."""
         async with self._announced("to forget the login"):
             status, output = await self._run("erase", key.encode("utf-8"))
         if status != 0 and b"not found" not in output.lower():
@@ -96,7 +96,7 @@ class Helper:
 
     @asynccontextmanager
     async def _announced(self, what: str) -> AsyncIterator[None]:
-        """Give up after the helper's time, and say before long that it is waited for, and until when."""
+        """Give up after the helper's time limit; after a moment, report the wait and its end."""
 
         async def say() -> None:
             await asyncio.sleep(SILENCE)
@@ -114,7 +114,7 @@ class Helper:
     async def _run(self, action: str, given: bytes) -> tuple[int, bytes]:
         loop = asyncio.get_running_loop()
         try:
-            # In a session of its own, so that whatever it starts can be ended with it, and Ctrl-C is ours to answer.
+            # Run it in a session of its own, so that its children can be ended with it, and Ctrl-C reaches only kittui.
             transport, talk = await loop.subprocess_exec(
                 lambda: _Talk(self._program, self._on_message), self._program, action, start_new_session=True
             )
@@ -129,7 +129,7 @@ class Helper:
             stdin.write(given)
             stdin.close()
             await talk.finished.wait()
-            # What a helper leaves running may keep stdout open: its answer ends with it, not with them.
+            # Its children may keep stdout open: its answer ends when it exits itself.
             with suppress(TimeoutError):
                 await asyncio.wait_for(talk.ended.wait(), _LAST_WORDS)
             if talk.overflowing:
@@ -145,7 +145,7 @@ class Helper:
 
 
 class _Talk(asyncio.SubprocessProtocol):
-    """What a running helper says: its answer on stdout, and lines for the user on stderr."""
+    """A running helper's output: its answer on stdout, and lines for the user on stderr."""
 
     def __init__(self, program: str, on_message: OnMessage) -> None:
         self.output = bytearray()

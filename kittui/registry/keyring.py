@@ -1,4 +1,4 @@
-"""Where a user's credentials are: kit's file, the environment's, Docker's config and helpers, Podman's files."""
+"""Finds a user's credentials: in kit's file, the environment, Docker's config and helpers, Podman's files."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ ENVIRONMENT = "DOCKER_AUTH_CONFIG"
 
 
 def credential_places(root: Path, environ: Mapping[str, str]) -> tuple[Path | None, ...]:
-    """The files in the order they are asked, there or not; None stands for the variable. `root` is kit's home.
+    """The files in the order of lookup, whether they exist or not; None stands for the variable.
 
-    kit's own, the one named in the environment, Docker's, and Podman's in the order of containers-auth.json(5).
+    `root` is kit's home. They are kit's own, the one in the environment, Docker's, and Podman's in the order of
+    containers-auth.json(5).
     """
     home = Path(environ["HOME"]) if environ.get("HOME") else None
     runtime = environ.get("XDG_RUNTIME_DIR")
@@ -47,7 +48,7 @@ def credential_places(root: Path, environ: Mapping[str, str]) -> tuple[Path | No
 
 
 def podman_helpers(environ: Mapping[str, str]) -> CredentialFile | None:
-    """What Podman's registries.conf has under credential-helpers, besides its auth files. Blocks.
+    """Read credential-helpers in Podman's registries.conf, which add to its auth files. Blocks.
 
     The helpers are given as those of the whole file, the first that is named: containers-registries.conf(5).
     """
@@ -70,9 +71,9 @@ def podman_helpers(environ: Mapping[str, str]) -> CredentialFile | None:
 class CredentialStore:
     """The credentials of this user; `root` is kit's home ($KITOPS_HOME), which holds kit's own credentials.json.
 
-    `on_warning` hears once of each file that others may read, and of helpers, files and entries that can't be used
-    while looking something up: the next place is asked then, so that public registries stay open. `on_message` hears
-    what a helper tells its user, and that it is waited for.
+    `on_warning` is called once for each file that others may read, and for unusable helpers, files and entries; then
+    the next place is tried, so that public registries keep working. `on_message` gets a helper's messages to its user,
+    and notes on waiting for it.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class CredentialStore:
         self._warned: set[str] = set()
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
-        """The first credentials that any place has for HOST[:PORT]; None if no place has."""
+        """Find the first credentials in any place for HOST[:PORT]; None if there are none."""
         await asyncio.to_thread(sweep, self._kit_file.resolve().parent)
         for place in self._places:
             try:
@@ -117,7 +118,7 @@ class CredentialStore:
         return file
 
     async def _in_file(self, file: CredentialFile, host: str, repository: str) -> Credential | None:
-        """A helper goes before what the file holds itself, as in docker and podman."""
+        """Look in one file: a helper takes precedence over the file's own entries, as in docker and podman."""
         if name := file.helper(host, repository):
             try:
                 found = await self._helper(name).get(*dict.fromkeys((store_key(host), host)))
@@ -132,7 +133,7 @@ class CredentialStore:
         return Helper(name, self._seconds, self._on_message)
 
     def _removal(self, place: Path | None, host: str) -> str:
-        """What to run to get rid of credentials where they are."""
+        """The command that removes the credentials."""
         if place is None:
             return f"unset {ENVIRONMENT}"
         if place == self._kit_file:
@@ -144,9 +145,9 @@ class CredentialStore:
         return f"take the entry out of {place}"
 
     async def login(self, host: str, credential: Credential) -> str:
-        """Keep credentials as kit does, and say where: the helper that kit's file names, else that file (0600).
+        """Store credentials as kit does, and return where: in the helper from kit's file, else in that file (0600).
 
-        A password without a user name is kept as an identity token. Raises CredentialError, StorageError.
+        A password without a user name is stored as an identity token. Raises CredentialError, StorageError.
         """
         if not credential.username and credential.password:
             credential = replace(credential, password="", identity_token=credential.password)
@@ -163,9 +164,10 @@ class CredentialStore:
         return str(self._kit_file)
 
     async def logout(self, host: str) -> str:
-        """Forget what login kept, and say where it was. Raises NotFound if there was nothing, CredentialError.
+        """Remove what login stored, and return where it was.
 
-        Credentials in Docker's or Podman's files are those programs' own: they are named in the hint, not removed.
+        Raises NotFound if there was nothing, CredentialError. Credentials in Docker's or Podman's files belong to those
+        programs: the hint names them, and they stay.
         """
         file = await self._own_file()
         places = []

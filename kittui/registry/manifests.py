@@ -1,4 +1,4 @@
-"""Manifests of one repository: read, looked up and stored (distribution-spec, "Pulling" and "Pushing Manifests")."""
+"""Reads, looks up and stores manifests of one repository (distribution-spec, "Pulling" and "Pushing Manifests")."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kittui.tasks import aside_if_large
 
 _ACCEPT = ", ".join(ACCEPT_MANIFESTS)
 _NO_HEAD = (400, 403, 404, 405, 501)
-"""Answers to a HEAD that say nothing about the manifest: some registries and gateways serve it by GET all the same."""
+"""Answers to a HEAD that say nothing about the manifest: some registries and gateways still serve it by GET."""
 
 
 class Manifests:
@@ -33,19 +33,19 @@ class Manifests:
         self._pull = frozenset({repository_scope(name, "pull")})
         self._push = frozenset({repository_scope(name, "pull", "push")})
         self._heads: dict[bool, bool] = {}
-        """Whether HEAD finds what is there, by tag (False) and by digest (True), as far as was seen."""
+        """Whether HEAD finds existing manifests, by tag (False) and by digest (True), as far as known."""
         self._present: dict[bool, Target] = {}
-        """The tag and the digest that a GET found last."""
+        """The last tag and digest found by a GET."""
         self._trying = asyncio.Lock()
 
     def _path(self, target: Target) -> str:
-        """Where a manifest is asked for; the target is checked once more, as it becomes part of a URL."""
+        """The path of a manifest; the target is checked once more, as it becomes part of a URL."""
         return f"{self._name}/manifests/{parse_target(target)}"
 
     async def resolve(self, target: Target) -> Descriptor:
-        """By HEAD, or by GET where the registry answers HEAD with an error or leaves out digest or size.
+        """Resolve by HEAD, or by GET if the registry answers HEAD with an error or leaves out digest or size.
 
-        A HEAD that finds nothing is believed once another has found something. Raises NotFound.
+        A HEAD that finds nothing only counts once another has found something. Raises NotFound.
         """
         by_digest = isinstance(target, Digest)
         if self._heads.get(by_digest) is not False:
@@ -61,7 +61,7 @@ class Manifests:
         return (await self.read(target)).descriptor
 
     async def _heads_work(self, by_digest: bool) -> bool:
-        """Whether a HEAD finds what is there: as seen, else tried on what a GET has found."""
+        """Whether a HEAD finds existing manifests: as known, else tried on one that a GET has found."""
         async with self._trying:
             present = self._present.get(by_digest)
             if by_digest not in self._heads and present is not None:
@@ -69,7 +69,7 @@ class Manifests:
         return self._heads.get(by_digest, False)
 
     async def _look(self, target: Target) -> Descriptor | int:
-        """What HEAD says; its status where that is too little."""
+        """The result of a HEAD; its status if that is incomplete."""
         path = self._path(target)
         call = Call("HEAD", path, f"look up {target}", self._pull, {"Accept": _ACCEPT}, ok=(200, *_NO_HEAD))
         answer = await self._session.ask(call)
@@ -86,7 +86,7 @@ class Manifests:
         return Descriptor(media_type, digest, size)
 
     async def read(self, target: Target) -> Manifest:
-        """Verified against the digest that was asked for, or that the registry states for the tag."""
+        """Read a manifest, verified against the requested digest, or the one that the registry states for the tag."""
         path = self._path(target)
         call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
         answer = await self._session.ask(call, MANIFEST_LIMIT)
@@ -100,8 +100,8 @@ class Manifests:
     async def put(self, raw: bytes, media_type: str, target: Target) -> Answer | None:
         """Store exactly these bytes under a tag or their digest.
 
-        When the answer is lost, the target is looked up: None if it holds these bytes already, else they are sent
-        again. Raises TooLarge above 4 MiB, NotFound if blobs are missing, DigestMismatch.
+        If the answer is lost, the target is looked up: None if it holds these bytes already, else they are sent again.
+        Raises TooLarge above 4 MiB, NotFound if blobs are missing, DigestMismatch.
         """
         if len(raw) > MANIFEST_WRITE_LIMIT:
             raise TooLarge(f"the manifest is over {MANIFEST_WRITE_LIMIT // 1024 // 1024} MiB: registries refuse it")
@@ -149,7 +149,7 @@ class Manifests:
         return protected or http_problem(answer.status, Complaint.parse(answer.body), self._session.host, doing)
 
     async def _holds(self, target: Target, raw: bytes) -> bool:
-        """Whether these bytes are there: by digest, by the bytes themselves where it is another algorithm's."""
+        """Whether the target holds these bytes: by digest, or by the bytes if the algorithm differs."""
         try:
             digest = (await self.resolve(target)).digest
             if digest.algorithm == "sha256":
@@ -161,7 +161,7 @@ class Manifests:
     async def delete(self, target: Target, doing: str = "") -> Answer:
         """DELETE by tag or digest: every status below 500 is for the caller to assess (401 and 403 are not).
 
-        `doing` is what to call it in an error.
+        `doing` is its name in an error.
         """
         scopes = frozenset({repository_scope(self._name, "delete", "pull")})
         ok = (200, 202, 204, 400, 404, 405, 409, 501)
@@ -172,8 +172,8 @@ class Manifests:
 
 
 def _misread(answer: Answer) -> bool:
-    """Whether a registry says that bytes have another digest than they have.
+    """Whether a registry wrongly says that bytes have a different digest.
 
-    Distribution 2.8 does while somebody else stores the same manifest: it reads a link that is being written.
+    Distribution 2.8 does so while somebody else stores the same manifest: it reads a link that is being written.
     """
     return answer.status == 400 and Complaint.parse(answer.body).code == "DIGEST_INVALID"

@@ -1,4 +1,4 @@
-"""Lists in pages: tags, repositories, referrers (distribution-spec, "Listing Tags" and "Listing Referrers")."""
+"""Reads paged lists: tags, repositories, referrers (distribution-spec, "Listing Tags" and "Listing Referrers")."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from kittui.registry.session import Session
 from kittui.tasks import aside_if_large
 
 PAGE: Final = 1000
-"""Entries asked for: n=0 has some registries answer nothing, more than 1000 has others answer 400."""
+"""Entries per request: some registries answer n=0 with nothing, others more than 1000 with 400."""
 _PAGE_LIMIT: Final = 64 * 1024 * 1024
 _LIST_LIMIT: Final = 256 * 1024 * 1024
-"""Bytes of all pages of one list."""
+"""Maximum bytes of all pages of one list."""
 _MOST_PAGES: Final = 10_000
 _MOST_BARREN: Final = 3
-"""Pages in a row that bring nothing new before a list is taken to be going in circles."""
+"""After this many pages in a row without a new entry, a list counts as circular."""
 _MOST_RESTARTS: Final = 3
 
 T = TypeVar("T")
 
 
 async def pages(session: Session, call: Call, read: Callable[[Answer], Mapping[str, T]]) -> AsyncIterator[list[T]]:
-    """The entries of every page in order, each once; `read` gives a page's entries by what tells them apart.
+    """Yield the entries of every page in order, each once; `read` returns a page's entries by their keys.
 
-    `Link` is followed to its path and query on the registry's own origin, whatever host it names: a gateway often
-    lets through a Link with the inner address of the registry behind it. The generator ends normally only at the
-    list's real end. Raises Incomplete when it can't get there, PageGone when the registry no longer knows where to
-    continue, and what `Session.ask` and `read` raise on the first page.
+    `Link` is followed to its path and query on the registry's own origin, whatever its host: gateways often pass on a
+    Link with the registry's inner address. The generator ends normally only at the list's real end. Raises Incomplete
+    if it can't get there, PageGone if the registry no longer knows where to continue, and what `Session.ask` and `read`
+    raise on the first page.
     """
     own = httpx.URL(f"{await session.base()}{call.path}")
     asked: set[str] = set()
@@ -70,11 +70,11 @@ async def pages(session: Session, call: Call, read: Callable[[Answer], Mapping[s
 
 
 class PageGone(NotFound):
-    """A page after the first is not found: the entry it continues from was deleted meanwhile."""
+    """A page after the first was not found: the entry from which it continues was deleted meanwhile."""
 
 
 async def _first_of(session: Session, call: Call, targets: list[httpx.URL], *, later: bool) -> Answer:
-    """The answer of the first address that gives one; `later`: this is not the list's first page."""
+    """Return the first answer from these addresses; `later`: this is not the list's first page."""
     problem: KittuiError | None = None
     for url in targets:
         try:
@@ -90,9 +90,10 @@ async def _first_of(session: Session, call: Call, targets: list[httpx.URL], *, l
 
 
 def _following(own: httpx.URL, base: httpx.URL, at: httpx.URL, link: str) -> list[httpx.URL]:
-    """Where the next page may be: the link's path and query on the registry's own origin, else its query on our path.
+    """The possible addresses of the next page.
 
-    The second is for gateways that map names: the registry behind them writes a path that only it knows.
+    First the link's path and query on the registry's own origin, then its query on our path: that is for gateways that
+    map names: their registry writes a path that only it knows.
     """
     try:
         target = at.join(link)
@@ -105,9 +106,9 @@ def _following(own: httpx.URL, base: httpx.URL, at: httpx.URL, link: str) -> lis
 
 
 async def names(session: Session, call: Call, key: str, check: Callable[[str], object]) -> AsyncIterator[list[str]]:
-    """The names of a list, page by page, each once; raises Incomplete at the end where names had to be left out.
+    """Yield the names of a list, page by page, each once; raises Incomplete at the end if names had to be left out.
 
-    Starts again when the entry that a page continues from is gone, and without `n` where the registry refuses it.
+    Starts again if the entry from which a page continues is gone, and without `n` if the registry refuses it.
     """
     seen: set[str] = set()
     odd: set[str] = set()

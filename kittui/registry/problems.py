@@ -1,4 +1,4 @@
-"""Answers of a registry that say no, put into kittui's errors."""
+"""Turns a registry's error answers into kittui's errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from kittui.terminal import size_text
 
 _NO_REPOSITORY = re.compile(r"repository\b.{0,300}\b(does not|doesn't) exist", re.IGNORECASE | re.DOTALL)
 BODY_LIMIT = 64 * 1024
-"""Bytes read of an error's body at most."""
+"""Maximum bytes read of an error's body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a registry says is wrong (distribution-spec, "Error codes"); both empty if it says nothing usable."""
+    """A registry's error (distribution-spec, "Error codes"); both empty if it says nothing usable."""
 
     code: str = ""
     message: str = ""
@@ -42,7 +42,7 @@ class Complaint:
 
     @classmethod
     def parse(cls, body: bytes) -> Complaint:
-        """The first entry of `errors`; HTML, text and nothing at all are as good as silence."""
+        """Parse the first entry of `errors`; HTML, plain text and empty bodies give nothing."""
         try:
             document = json.loads(body)
             entry = document["errors"][0]
@@ -55,7 +55,7 @@ class Complaint:
 
 @contextmanager
 def naming(reference: str) -> Iterator[None]:
-    """Have every error of the block name the reference it happened on."""
+    """Add the reference to every error of the block."""
     try:
         yield
     except KittuiError as error:
@@ -64,7 +64,7 @@ def naming(reference: str) -> Iterator[None]:
 
 
 def too_long(host: str, length: int | None = None, server: str = "") -> RegistryError:
-    """The error of a request that is longer than the registry, or what is in front of it, lets through."""
+    """The error for a request that is longer than the registry, or a proxy before it, accepts."""
     request = "a request as long as this one" if length is None else f"a request of {size_text(length)}"
     by = f" ({server[:60]} says so)" if server else ""
     return RegistryError(
@@ -76,7 +76,7 @@ def too_long(host: str, length: int | None = None, server: str = "") -> Registry
 
 
 def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> KittuiError:
-    """The error of an answer that was not expected; `doing` completes "could not ..."."""
+    """The error for an unexpected answer; `doing` completes "could not ..."."""
     said = f" ({complaint})" if str(complaint) else ""
     if status in (400, 403, 404) and complaint.lacks_repository:
         return NotFound(

@@ -1,4 +1,4 @@
-"""Which token realms may be asked, and which may see credentials: a registry names any it likes (CVE-2026-48978)."""
+"""Decides which token realms may be asked, and which may see credentials: a registry may name any (CVE-2026-48978)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _PAIRS = frozenset(
         ("registry.digitalocean.com", "api.digitalocean.com"),
     }
 )
-"""Registries and the realms that they are known to use."""
+"""Registries with the realms that they are known to use."""
 
 _SHARED = frozenset(
     {"azurecr.io", "jfrog.io", "pkg.dev", "scw.cloud", "ocir.io", "icr.io", "aliyuncs.com", "myhuaweicloud.com"}
 )
-"""Domains under which strangers have registries side by side, and which the public suffix list doesn't hold."""
+"""Domains shared by registries of different owners, which the public suffix list lacks."""
 
 
 class UntrustedRealm(Denied):
-    """A registry wants its credentials sent to a host that nobody said it may see them; `realm` is HOST[:PORT]."""
+    """A registry wants its credentials sent to a host that is not trusted with them; `realm` is HOST[:PORT]."""
 
     def __init__(self, message: str, *, realm: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -44,7 +44,7 @@ class UntrustedRealm(Denied):
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """Where tokens are given out: an absolute URL, its origin, and whether credentials may go there."""
+    """The token service: an absolute URL, its origin, and whether credentials may go there."""
 
     url: str
     host: str
@@ -58,7 +58,7 @@ class Realm:
 
 
 def accepting(registry: str, realm: str) -> str:
-    """What to do about a realm that is right all the same; its last part can be pasted into config.yaml."""
+    """How to accept a realm that is legitimate; the last part can be pasted into config.yaml."""
     quoted = realm.replace("'", "''")
     return f"If that is right, accept it in config.yaml: registries: [{{host: '{registry}', realms: ['{quoted}']}}]"
 
@@ -104,7 +104,7 @@ def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[s
 
 
 async def check_addresses(realm: Realm, registry: str, known_as: str = "") -> None:
-    """Raise Denied when a foreign realm's name leads to this machine or this network (unless it is trusted)."""
+    """Raise Denied if a foreign realm resolves to this machine or network (unless it is trusted)."""
     if realm.same_host or realm.trusted:
         return
     name, port = split_host(realm.host)
@@ -120,7 +120,7 @@ async def check_addresses(realm: Realm, registry: str, known_as: str = "") -> No
 
 
 def _is_inside(name: str) -> bool:
-    """Whether a host is, by its very name, on this machine or in a private network."""
+    """Whether a host is on this machine or in a private network, by its name."""
     if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
         return True
     try:

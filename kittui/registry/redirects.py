@@ -1,4 +1,4 @@
-"""Where a registry sends on: which redirects are followed, and what has moved to another address."""
+"""Follows a registry's redirects, and reports what has moved permanently."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ class Hops:
         self._old = _name(url, host)
         self._count = 0
         self.new: httpx.URL | None = None
-        """Where the last redirect led that was for good; blobs are stored elsewhere without having moved."""
+        """The target of the last permanent redirect; redirects to blob storage don't count."""
 
     def next(self, url: httpx.URL, status: int, location: str | None) -> httpx.URL:
-        """Where to continue; raises RegistryError for what is not followed, with the new address of what has moved."""
+        """Return where to continue.
+
+        Raises RegistryError for what is not followed, with the new address if it has moved.
+        """
         self._count += 1
         if location is None or self._count > _MOST:
             reason = "nowhere" if location is None else f"on more than {_MOST} times"
@@ -40,17 +43,17 @@ class Hops:
         at_home = self._is_home(target)
         if status in _FOR_GOOD and not self._call.blob:
             self.new = target
-        # The method and the body stay as they are with 307 and 308 alone; credentials stay on the registry.
+        # Only 307 and 308 keep the method and the body; credentials stay on the registry.
         if not reads and not (at_home and status in (307, 308)):
             raise self._moved(target, status)
         return target
 
     def moved(self, response: httpx.Response) -> KittuiError:
-        """The error of an answer, from where something has moved to, that is of no use."""
+        """The error for a useless answer from the address that something has moved to."""
         return self._moved(response.request.url, response.status_code)
 
     def report_move(self, warn: Callable[[str], None]) -> None:
-        """Pass on what has moved for good though it was found."""
+        """Report a permanent move of something that was found."""
         if self.new is not None and _name(self.new, self._host if self._is_home(self.new) else "") != self._old:
             warn(f"{self._old} has moved: use the name {_name(self.new)} for it")
 
@@ -89,8 +92,8 @@ class Hops:
 def join(host: str, url: httpx.URL, location: str, *, upgrade: bool = False) -> httpx.URL:
     """The absolute form of a Location; raises RegistryError for other schemes and for https turned into http.
 
-    `upgrade`: an http address on the very host that was asked over https is taken to be https, as registries
-    behind a proxy that ends TLS name themselves.
+    `upgrade`: an http address on a host that was asked over https counts as https, since registries behind a TLS proxy
+    write http.
     """
     try:
         target = url.join(location)

@@ -1,4 +1,4 @@
-"""What refers to a manifest: the referrers API, else the fallback tag (distribution-spec, "Listing Referrers")."""
+"""Lists what refers to a manifest: the referrers API or the fallback tag (distribution-spec, "Listing Referrers")."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ from kittui.registry.session import Session
 from kittui.tasks import spread
 
 _MOST = 1000
-"""Referrers of one manifest that are read at most."""
+"""Maximum referrers read of one manifest."""
 _LONGEST = 8
 ANNOUNCE_TRIES = 20
-"""How often an entry is looked for or written again before others are said to overwrite it."""
+"""Attempts to find or write an entry before reporting that others overwrite it."""
 UNREADABLE = (Malformed, TooLarge, DigestMismatch)
-"""What reading a manifest raises that is there and is not one: reading it again tells nothing else."""
+"""Errors of existing but invalid manifests: reading them again would not help."""
 NO_REFERRERS = Power(
     "no", "this registry has no referrers API", "Referrers are read from the tag sha256-<digest> instead."
 )
 
 
 class Referrers:
-    """The referrers of manifests in the repository `name`; `has_api` and `learn` keep what is known of the registry."""
+    """The referrers of manifests in the repository `name`.
+
+    `has_api` and `learn` hold what is known about the registry.
+    """
 
     def __init__(
         self,
@@ -54,9 +57,10 @@ class Referrers:
         self._learn = learn
 
     async def of(self, digest: Digest) -> Sequence[Descriptor]:
-        """At most 1000, each once. What the API lists is its claim; the fallback tag's are read: subject checked.
+        """List at most 1000, each once.
 
-        Raises Incomplete, with what was found, where there may be more.
+        The API's list is an unverified claim; manifests under the fallback tag are read, and their subjects checked.
+        Raises Incomplete, with those found, if there may be more.
         """
         digest = Digest.parse(digest)
         if not self._has_api().denied:
@@ -95,7 +99,7 @@ class Referrers:
         return None if unsupported else found
 
     async def _index(self, digest: Digest) -> Manifest | None:
-        """The list under the fallback tag, if there is one. Raises Malformed if that tag holds something else."""
+        """Read the list under the fallback tag, if there is one. Raises Malformed if that tag holds something else."""
         try:
             held = await self._manifests.read(digest.referrers_tag)
         except NotFound:
@@ -133,12 +137,12 @@ class Referrers:
         return found
 
     async def announce(self, manifest: Manifest, *, known: bool) -> None:
-        """After a manifest with a subject was stored: list it under the fallback tag, unless the registry did that.
+        """List a stored manifest with a subject under the fallback tag, unless the registry did that.
 
-        `known`: the registry said so by OCI-Subject. No registry can be asked to change the tag only where nobody else
-        did: the entry is added to what was just read, and looked for a moment later, until it stays.
-        Entries of manifests that are gone are left out where the registry refuses them.
-        Raises Conflict if others keep overwriting it, and what reading and storing the tag raises.
+        `known`: the registry said so by OCI-Subject. Registries can't update a tag conditionally, so the entry is added
+        to what was just read, and checked a moment later, until it stays. Entries of missing manifests are left out if
+        the registry refuses them. Raises Conflict if others keep overwriting it, and what reading and storing the tag
+        raises.
         """
         subject = manifest.subject
         if subject is None or known:
@@ -150,7 +154,7 @@ class Referrers:
         written = False
         for attempt in range(ANNOUNCE_TRIES):
             if written:
-                # Whoever read the tag before this entry was in it may still write it without: give them time to.
+                # Somebody who read the tag before this entry was in it may still write it back without: give them time.
                 await self._pause(attempt)
             index = await self._index(subject.digest)
             listed = {each.digest for each in index.manifests} if index is not None else set()
@@ -166,10 +170,10 @@ class Referrers:
         )
 
     async def withdraw(self, manifest: Manifest) -> None:
-        """Take a manifest that is being deleted from the list under the fallback tag, until it stays away.
+        """Remove a manifest that is being deleted from the list under the fallback tag, until it stays away.
 
-        Nothing is in what is there instead of a list. Raises Conflict if others keep writing it back, and what
-        reading and storing the tag raises.
+        If the tag holds something else, there is nothing to remove. Raises Conflict if others keep writing it back, and
+        what reading and storing the tag raises.
         """
         if manifest.subject is None:
             return
@@ -191,7 +195,7 @@ class Referrers:
     async def _store(
         self, tag: Tag, index: Manifest | None, seen: Mapping[str, Any], gone: Collection[str] = ()
     ) -> dict[str, Any]:
-        """Write the list with the entries that were seen, without those that are gone; returns what is in it."""
+        """Write the list with the entries seen, without missing manifests; returns its entries."""
         raw, entries = _merged(index, seen, gone)
         try:
             await self._manifests.put(raw, OCI_INDEX, tag)
@@ -204,7 +208,7 @@ class Referrers:
         return entries
 
     async def _missing(self, entries: Collection[str]) -> set[str]:
-        """Those of the entries whose manifests are gone: some registries take no list that names one."""
+        """The entries whose manifests are missing: some registries refuse lists that contain one."""
         missing: set[str] = set()
 
         async def look(digest: str) -> None:
@@ -217,16 +221,15 @@ class Referrers:
         return missing
 
     async def _pause(self, attempt: int) -> None:
-        """Wait a while that differs from one writer to the next, longer with every attempt."""
+        """Wait for a random time, longer with every attempt."""
         most = self._session.patience.backoff * min(attempt, _LONGEST)
         await asyncio.sleep(most * (0.5 + random.random()))  # noqa: S311 - no secret
 
 
 def _merged(index: Manifest | None, seen: Mapping[str, Any], gone: Collection[str]) -> tuple[bytes, dict[str, Any]]:
-    """The bytes of an index with every entry seen so far, everything else as it was; and those entries by digest.
+    """Return the bytes of an index with every entry seen so far and all else unchanged, and those entries by digest.
 
-    What was listed a moment ago and is not any more was overwritten by somebody. Those of manifests that are `gone` are
-    left out.
+    An entry that has disappeared was overwritten by somebody. Entries of `gone` manifests are left out.
     """
     empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
     document = load_object(index.raw, "the index") if index else empty

@@ -1,4 +1,4 @@
-"""Registries that take no writes: under maintenance, as a cache, or of a tag that may not move."""
+"""Explains refused writes: maintenance, a cache, or an immutable tag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kittui.registry.calls import Answer
 from kittui.registry.problems import Complaint
 
 NOT_TAKEN: Final[Collection[int]] = (405, 501)
-"""What a registry answers to a write that it takes from nobody."""
+"""Statuses with which a registry refuses a write from anybody."""
 
 MAINTENANCE = Power(
     "no",
@@ -26,20 +26,20 @@ CACHE = Power(
 
 
 def is_maintenance(answer: Answer) -> bool:
-    """Whether a 405 says that reading is all there is: a registry that only refuses one kind of write says less."""
+    """Whether a 405 means that the registry is read-only, rather than that it refuses one kind of write."""
     allowed = {word.strip().upper() for word in answer.headers.get("Allow", "").split(",") if word.strip()}
     return answer.status in NOT_TAKEN and bool(allowed) and allowed <= {"GET", "HEAD", "OPTIONS"}
 
 
 def not_taken(answer: Answer, host: str, doing: str) -> Unsupported:
-    """The error of a write that was answered with 405 or 501."""
+    """The error for a write answered with 405 or 501."""
     power = MAINTENANCE if is_maintenance(answer) else CACHE
     said = str(Complaint.parse(answer.body))
     return Unsupported(f"could not {doing}: {host}: {power.reason}{f' ({said})' if said else ''}", hint=power.remedy)
 
 
 def immutable(answer: Answer, host: str, tag: str) -> KittuiError | None:
-    """The error of a tag that the registry does not let move; None for any other refusal."""
+    """The error for an immutable tag; None for any other refusal."""
     complaint = Complaint.parse(answer.body)
     words = f"{complaint.code} {complaint.message}".lower()
     if answer.status != 412 and not (answer.status in (400, 403, 409) and "immutable" in words):

@@ -1,4 +1,4 @@
-"""Removing from a registry: a tag alone where that can be done, a manifest with all its tags where that is meant."""
+"""Removes from a registry: a single tag if it supports that, or a manifest with all its tags."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ NOT_HERE = Power(
 )
 _UNKNOWN = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN")
 NOBODY = Digest("sha256:" + "0" * 64)
-"""A digest that no manifest has: asking to delete it tells what a registry allows, and deletes nothing."""
+"""A digest that no manifest has: trying to delete it shows what a registry allows, and deletes nothing."""
 Learn = Callable[..., None]
 
 
 class Removal:
-    """What removes from one repository; `learn` is told what the registry turns out to be able to do."""
+    """Removes from one repository; `learn` is called with what the registry turns out to support."""
 
     def __init__(self, session: Session, manifests: Manifests, learn: Learn) -> None:
         self._session = session
@@ -86,7 +86,7 @@ class Removal:
         raise self._problem(answer, f"delete the manifest {digest.short}")
 
     async def _check_gone(self, target: Target) -> None:
-        """Raise Unsupported if a registry says that what is there can't be found, as its way to refuse a removal."""
+        """Raise Unsupported if a registry answers "not found" for something that exists, which is its way to refuse."""
         try:
             await self._manifests.resolve(target)
         except NotFound:
@@ -123,7 +123,7 @@ class Removal:
         return power
 
     async def _probe(self, target: Target) -> Answer | Power:
-        """The answer to a removal of what nobody has, which never appears in a message; or that we may not ask."""
+        """The answer to removing something that does not exist, or that we are not permitted to ask."""
         try:
             return await self._manifests.delete(target, "ask what may be removed")
         except AuthError as error:

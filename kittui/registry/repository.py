@@ -1,4 +1,4 @@
-"""One repository of a registry: the protocol of kittui.oci.protocols over the parts that know how."""
+"""One repository of a registry: implements kittui.oci.protocols with the parts of this package."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RegistryRepository:
-    """A repository, its name checked already. Errors name the reference they happened on."""
+    """A repository, its name checked already. Errors name the reference concerned."""
 
     def __init__(self, source: RegistrySource, session: Session, name: str) -> None:
         self._source = source
@@ -62,17 +62,17 @@ class RegistryRepository:
         return f"remote://{self._session.host}/{self._name}{mark}"
 
     async def resolve(self, target: Target) -> Descriptor:
-        """By HEAD; by GET where the registry leaves out digest or size there. Raises NotFound."""
+        """Resolve by HEAD, or by GET if the registry leaves out digest or size there. Raises NotFound."""
         with naming(self.reference(target)):
             return await self._manifests.resolve(target)
 
     async def manifest(self, target: Target) -> Manifest:
-        """Verified against the digest that was asked for, or that the registry states for the tag."""
+        """Read a manifest, verified against the requested digest, or the one that the registry states for the tag."""
         with naming(self.reference(target)):
             return await self._manifests.read(target)
 
     async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
-        """The names, each once, in the registry's order; raises NotFound for an unknown repository."""
+        """List the names, each once, in the registry's order; raises NotFound for an unknown repository."""
         scopes = frozenset({repository_scope(self._name, "pull")})
         call = Call("GET", f"{self._name}/tags/list", f"list the tags of {self._name}", scopes)
         with naming(self.reference()):
@@ -80,18 +80,18 @@ class RegistryRepository:
                 yield [TagEntry(Tag(name)) for name in page]
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
-        """Whole and verified; tried again when the connection breaks. Raises TooLarge, DigestMismatch."""
+        """Read a whole blob, verified; retries if the connection breaks. Raises TooLarge, DigestMismatch."""
         with naming(self.reference(descriptor.digest)):
             return await self._blobs.read(descriptor, limit)
 
     def open_blob(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AbstractAsyncContextManager[BlobReader]:
-        """By range where a part is asked for; raises Unsupported at enter where only wholes are served."""
+        """Open a stretch, by range unless whole; raises Unsupported at enter if only wholes are served."""
         return self._blobs.open(descriptor, offset, length)
 
     async def has_blob(self, descriptor: Descriptor) -> bool:
-        """By HEAD, or by the head of a GET where the registry refuses that."""
+        """Check by HEAD, or by the head of a GET if the registry refuses that."""
         with naming(self.reference(descriptor.digest)):
             found = await self._uploads.has(descriptor)
             if found is not None or not descriptor.size:
@@ -105,19 +105,22 @@ class RegistryRepository:
                 return False
 
     async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
-        """One PUT, or chunks that are resumed where the registry can; raises DigestMismatch for different bytes."""
+        """Upload in one PUT, or in chunks that are resumed if possible; raises DigestMismatch for different bytes."""
         with naming(self.reference(descriptor.digest)):
             await self._uploads.put(descriptor, content)
 
     async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
-        """From another repository of this registry; False for any other origin and where the registry won't."""
+        """Mount from another repository of this registry; False for any other origin, and if the registry won't."""
         if not isinstance(origin, RegistryRepository) or origin.source.place != self._source.place:
             return False
         with naming(self.reference(descriptor.digest)):
             return await self._uploads.mount(descriptor, origin.name)
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
-        """Exactly these bytes; a manifest with a subject is listed among its referrers. Raises TooLarge and others."""
+        """Store exactly these bytes; a manifest with a subject is listed among its referrers.
+
+        Raises TooLarge and others.
+        """
         manifest = Manifest.parse(raw, media_type)
         with naming(self.reference(tag or manifest.digest)):
             answer = await self._manifests.put(raw, media_type, tag or manifest.digest)
@@ -127,15 +130,15 @@ class RegistryRepository:
             return manifest.descriptor
 
     async def untag(self, tag: Tag) -> None:
-        """The tag alone, never its digest: raises Unsupported if the registry only deletes by digest."""
+        """Remove only the tag, never its digest: raises Unsupported if the registry only deletes by digest."""
         with naming(self.reference(tag)):
             await self._removal.untag(tag)
 
     async def delete(self, digest: Digest) -> None:
-        """The manifest and with it every tag on it; raises Unsupported where deletes are switched off.
+        """Delete the manifest and with it every tag on it; raises Unsupported if deletes are switched off.
 
-        Where lists of what belongs to a manifest are kept under tags, it is taken from the one that it is in; nothing
-        is deleted where that fails. What can't be read is deleted all the same.
+        If referrers are listed under fallback tags, it is first removed from its list; if that fails, nothing is
+        deleted. A manifest that can't be read is deleted without that.
         """
         with naming(self.reference(digest)):
             held = None
@@ -143,24 +146,24 @@ class RegistryRepository:
                 with suppress(NotFound, *UNREADABLE):
                     held = await self._manifests.read(digest)
             if held is not None:
-                # First the list: an entry whose manifest is gone might have been anything.
+                # Change the list first: once the manifest is gone, nobody can tell what its entry stood for.
                 await self._referrers.withdraw(held)
             await self._removal.delete(digest)
             if held is not None:
-                # Who read the list before may have written the entry back while the manifest was there.
+                # Somebody who read the list before may have written the entry back while the manifest existed.
                 await self._referrers.withdraw(held)
 
     async def probe_deletes(self) -> Power:
-        """Whether deletes are allowed, asked without deleting anything."""
+        """Check whether deletes are allowed, without deleting anything."""
         with naming(self.reference()):
             return await self._removal.probe_deletes()
 
     async def probe_untag(self) -> Power:
-        """Whether a tag can be removed alone, asked without removing anything."""
+        """Check whether a single tag can be removed, without removing anything."""
         with naming(self.reference()):
             return await self._removal.probe_untag()
 
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
-        """The API, else the fallback tag with each subject checked; at most 100, unverified claims."""
+        """List referrers by the API, or the fallback tag with each subject checked; at most 100, unverified claims."""
         with naming(self.reference(digest)):
             return await self._referrers.of(digest)

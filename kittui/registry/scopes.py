@@ -1,17 +1,17 @@
-"""What a token is asked for."""
+"""The scopes of token requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _LIMIT = 2048
-"""Characters of a challenge's scopes that are looked at."""
+"""Maximum characters read of a challenge's scopes."""
 _MOST = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """What a token is asked for: `repository:team/fraud:pull,push`."""
+    """The scope of a token: `repository:team/fraud:pull,push`."""
 
     kind: str
     name: str
@@ -35,7 +35,7 @@ Scopes = frozenset[Scope]
 
 
 def lacking(text: str, scopes: Scopes) -> tuple[str, ...]:
-    """The scopes that a challenge names and that ours do not cover; what is not a scope at all is passed over."""
+    """The scopes in a challenge that ours do not cover; invalid ones are skipped."""
     words = [word for word in text[:_LIMIT].split() if word.isascii() and word.isprintable()]
     return tuple(dict.fromkeys(word for word in words[:_MOST] if not _covered(word, scopes)))
 

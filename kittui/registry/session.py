@@ -1,4 +1,4 @@
-"""One registry's HTTP: authentication, redirects by hand, bounded attempts, and a pause that all tasks share."""
+"""HTTP with one registry: authentication, checked redirects, bounded retries, and a pause that all tasks share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger("kittui.registry")
 
 _LIMITED: Final = "the rate of requests is limited"
 REFUSED: Final = 4
-"""Refused connections of a request in a row before that is reported: within two seconds."""
+"""Consecutive refused connections before that is reported, within two seconds."""
 _TOKEN_LIMIT: Final = 1024 * 1024
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Session:
         self._introduced = asyncio.Lock()
         self._free_at = 0.0
         self.limits = limits or UploadLimits()
-        """What the registry has shown to take of uploads."""
+        """The upload limits that the registry has shown."""
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -66,17 +66,17 @@ class Session:
 
     @property
     def secure(self) -> bool | None:
-        """Whether TLS is spoken; None while nothing was asked yet."""
+        """Whether TLS is used; None before the first request."""
         return None if self._base is None else self._base.scheme == "https"
 
     @property
     def at_once(self) -> int:
-        """Requests side by side."""
+        """Maximum concurrent requests."""
         return self._access.at_once
 
     @property
     def kit_options(self) -> tuple[str, ...]:
-        """The options with which kit reaches the registry as it is reached here, as far as that is known."""
+        """The options with which kit reaches the registry in the same way, as far as known."""
         plain = self._access.plain_http or self.secure is False
         unverified = not plain and not self._access.tls_verify
         return ("--plain-http",) * plain + ("--tls-verify=false",) * unverified
@@ -97,7 +97,7 @@ class Session:
         await self._auth.present()
 
     def forget_login(self) -> None:
-        """Look the credentials up anew before the next request."""
+        """Look up the credentials again before the next request."""
         self._auth.forget()
 
     async def ask(self, call: Call, limit: int = BODY_LIMIT) -> Answer:
@@ -115,7 +115,7 @@ class Session:
         return await self._retried(call, once)
 
     async def begin(self, call: Call) -> httpx.Response:
-        """Send and give the response with its body unread: close it, which drops what is left of the body."""
+        """Send, and return the response with its body unread; closing it drops the rest of the body."""
 
         async def once() -> httpx.Response:
             return (await self._obtain(call))[0]
@@ -127,7 +127,7 @@ class Session:
         return self._courier.watch(doing)
 
     def retries(self) -> Retries:
-        """The attempts of an operation that has several calls, or reads on after one."""
+        """The retries of an operation that has several calls, or continues to read after one."""
         return Retries(self.patience.pace, self._report)
 
     async def _retried(self, call: Call, once: Callable[[], Awaitable[T]]) -> T:
@@ -137,7 +137,7 @@ class Session:
             return await once()
 
         def may(error: NetworkError) -> bool:
-            # A request that was turned away for its rate has done nothing, so that even a change may be sent again.
+            # A rate-limited request has done nothing, so even a change may be sent again.
             return call.repeat or isinstance(error, RateLimited)
 
         pace = replace(self.patience.pace, refused=REFUSED)
@@ -145,7 +145,7 @@ class Session:
 
     def _report(self, error: NetworkError, seconds: float, _: int) -> None:
         log.info("%s: %s; trying again in %.1f s", self.host, error.message, seconds)
-        if error.retry_after is None:  # otherwise it was reported when it was asked for
+        if error.retry_after is None:  # otherwise it was reported with the request
             status = error.status if isinstance(error, RegistryError) else None
             self._courier.report(Wait(self.host, f"answered {status}" if status else error.message, seconds))
 
@@ -202,7 +202,7 @@ class Session:
         return problem
 
     async def _follow(self, call: Call, base: httpx.URL) -> tuple[httpx.Response, Hops]:
-        """Redirects by hand: a few, never from https to http, and no credentials off the registry."""
+        """Follow a few redirects, never from https to http, and never with credentials off the registry."""
         url = call.url or httpx.URL(f"{base}{call.path}")
         hops = Hops(self.host, call, base, url)
         response = await self._authorised(call, url, base)
@@ -218,7 +218,7 @@ class Session:
         return join(self.host, url, location, upgrade=upgrade)
 
     async def _authorised(self, call: Call, url: httpx.URL, base: httpx.URL) -> httpx.Response:
-        """Send with our credentials to the registry's own origin, and to any other place without."""
+        """Send with credentials to the registry's own origin, and without to any other."""
         if origin(url) != origin(base):
             return await self._send(call, url, None, f"{address(url)}, where {self.host} sends for it,")
         authorization = await self._auth.header(call.scopes)
@@ -239,7 +239,7 @@ class Session:
         return await self._courier.send(errand, name)
 
     async def _send_token(self, request: TokenRequest) -> tuple[int, bytes]:
-        """Ask a token realm: tried again like everything, redirects not followed."""
+        """Ask a token realm, with retries, without following redirects."""
         headers = {"Accept": "application/json"}
         if request.authorization:
             headers["Authorization"] = request.authorization
@@ -267,5 +267,5 @@ class Session:
         return await self._retried(Call(errand.method), once)
 
     def is_home(self, response: httpx.Response) -> bool:
-        """Whether a response came from the registry itself, not from where it redirected to."""
+        """Whether a response came from the registry itself, not from a redirect's target."""
         return self._base is not None and origin(response.request.url) == origin(self._base)

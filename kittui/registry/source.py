@@ -1,4 +1,4 @@
-"""A registry as a source of ModelKits: ping, catalog, repositories, and what it is known to be able to do."""
+"""A registry as a source of ModelKits: ping, catalog, repositories, and capabilities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kittui.registry.session import Session
 from kittui.registry.upload_ways import UploadLimits
 
 _WITHOUT_CATALOG = frozenset({DOCKER_HUB, "ghcr.io", "public.ecr.aws"})
-"""Registries that refuse their catalog to everybody, so that a login would not help."""
+"""Registries that refuse their catalog to everybody, so a login would not help."""
 NO_CATALOG = Power(
     "no",
     "this registry does not list its repositories",
@@ -32,9 +32,9 @@ NO_CATALOG = Power(
 class RegistrySource:
     """One registry, HOST[:PORT] as users write it; `docker.io` is Docker Hub.
 
-    Owns its HTTP client: call `aclose`, or use it as an async context manager. Nothing is sent before it is asked for
-    something. `on_wait` gets waits for a busy registry, `on_waited` their ends, `on_warning` its own
-    warnings (raw text). `limits` is what an earlier run learnt of uploads to it.
+    Owns its HTTP client: call `aclose`, or use it as an async context manager. Nothing is sent before it is used.
+    `on_wait` gets waits for a busy registry, `on_waited` their ends, `on_warning` its own warnings (raw text). `limits`
+    are its upload limits from an earlier run.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RegistrySource:
         await self._session.aclose()
 
     def forget_login(self) -> None:
-        """Look the credentials up anew: somebody has logged in or out."""
+        """Look up the credentials again after a login or logout."""
         self._session.forget_login()
 
     @property
@@ -79,25 +79,25 @@ class RegistrySource:
 
     @property
     def traits(self) -> Traits:
-        """Reading costs traffic, and a listing has names alone."""
+        """The traits: reading costs traffic, and a listing has only names."""
         return Traits(self._host, at_once=self._session.at_once, kit_options=self._session.kit_options)
 
     @property
     def capabilities(self) -> Capabilities:
-        """What is known so far; asking turns `unknown` into yes or no."""
+        """The abilities as known so far; requests turn `unknown` into yes or no."""
         return self._capabilities
 
     def learn(self, **powers: Power) -> None:
-        """Keep what an answer has shown of the registry's powers."""
+        """Remember an ability that an answer has shown."""
         self._capabilities = replace(self._capabilities, **powers)
 
     @property
     def secure(self) -> bool | None:
-        """Whether TLS is spoken (its certificate may still go unchecked); None while nothing was asked."""
+        """Whether TLS is used (perhaps without checking the certificate); None before the first request."""
         return self._session.secure
 
     async def ping(self) -> str:
-        """Ask `/v2/`: one line on what answered. Raises Unauthorized, Denied, NetworkError."""
+        """Ask `/v2/`, and describe what answered in one line. Raises Unauthorized, Denied, NetworkError."""
         answer = await self._session.ask(Call("GET", "", "open the registry"))
         base = await self._session.base()
         version = answer.headers.get("Docker-Distribution-Api-Version", "")[:60]
@@ -106,9 +106,10 @@ class RegistrySource:
         return f"{base.scheme}://{self._session.api} answers" + (f" ({details})" if details else "")
 
     async def present(self, *, change: bool = False) -> str:
-        """Ask `/v2/` with the credentials sent unasked: one line on what answered. Raises AuthError, NetworkError.
+        """Ask `/v2/` with credentials unasked, and describe what answered in one line.
 
-        `change` asks to delete what nobody has instead: some registries let everybody read and check nothing for it.
+        Raises AuthError, NetworkError. `change` asks to delete something that does not exist instead: some registries
+        let everybody read, and check no credentials for it.
         """
         await self._session.present()
         answer = await self.ping()

@@ -1,4 +1,4 @@
-"""How a blob is uploaded: what a registry has shown to take decides, and what it refuses leads to the next way."""
+"""Chooses how to upload a blob, by the limits that a registry has shown; a refusal leads to the next way."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 @dataclass
 class UploadLimits:
-    """What one registry has shown, for all uploads to it: `refused` bytes were too many for one request, and chunks of
-    `chunk` bytes were taken. None while nothing is known. `earlier` gives both as the last run learnt them, and `keep`
-    is told of them where they are new; both block."""
+    """The limits of one registry for all uploads.
+
+    `refused` bytes were too many for one request, and chunks of `chunk` bytes were accepted; None while unknown.
+    `earlier` returns both from the last run, and `keep` stores new ones; both block.
+    """
 
     refused: int | None = None
     chunk: int | None = None
@@ -18,17 +20,17 @@ class UploadLimits:
     keep: Callable[[int | None, int | None], None] = lambda *_: None
 
     def recall(self) -> None:
-        """Read what an earlier run learnt, unless that was done. Blocks."""
+        """Read the limits of an earlier run, once. Blocks."""
         if self.earlier is not None:
             self.refused, self.chunk = self.earlier()
             self.earlier = None
 
 
 class Way:
-    """The way of one blob: in one PUT, which every registry should take; in chunks where that is refused or cut.
+    """The way to upload one blob: in one PUT, which every registry should accept, or in chunks if that fails.
 
-    `chunk` is how long chunks are at first, none is shorter than `shortest`. Chunks that are refused lead back to the
-    one PUT, unless that was too long; then they get shorter.
+    `chunk` is the first chunk size, `shortest` the minimum. Refused chunks lead back to one PUT, unless that was too
+    long; then chunks get shorter.
     """
 
     def __init__(self, limits: UploadLimits, size: int, chunk: int, shortest: int) -> None:
@@ -44,14 +46,14 @@ class Way:
         self._known = (limits.refused, limits.chunk)
 
     def chunk(self, least: int = 0, most: int | None = None) -> int | None:
-        """Bytes of the next chunk, None for one PUT; `least` and `most` are what the registry states of chunks."""
+        """Bytes of the next chunk, None for one PUT; `least` and `most` are the registry's stated chunk limits."""
         if most is not None and self._chunks and self._shortest <= most < self._size:
             self._in_chunks = True
             self._length = min(self._length, most)
         return max(self._length, least) if self._in_chunks else None
 
     def refuse(self, status: int, length: int) -> bool:
-        """Take note that a request of so many bytes was refused; whether there is another way."""
+        """Note that a request of so many bytes was refused; returns whether there is another way."""
         if not self._in_chunks:
             self._whole = False
             if status == 413:
@@ -64,9 +66,9 @@ class Way:
         return status in (400, 404, 413, 416) and self._shorten(length)
 
     def cut(self, length: int, *, on_the_way: bool = True) -> None:
-        """Take note that a request of so many bytes broke off, so that the upload is resumed in chunks.
+        """Note that a request of so many bytes broke off, so that the upload is resumed in chunks.
 
-        `on_the_way`: something in between may not let through as many, rather than that the source broke off.
+        `on_the_way`: a proxy may have a limit, rather than the source having failed.
         """
         if not self._in_chunks:
             self._in_chunks = self._chunks and self._size > self._shortest
@@ -75,7 +77,7 @@ class Way:
             self._shorten(length)
 
     def succeed(self) -> bool:
-        """Remember for the next blobs what has worked; whether that is new."""
+        """Remember for the next blobs what has worked; returns whether that is new."""
         before = self._known
         if self._in_chunks:
             self._limits.chunk = self._length

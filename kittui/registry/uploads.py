@@ -1,4 +1,4 @@
-"""Writing blobs: in one PUT where the registry takes that, else in chunks, resumed where it can."""
+"""Uploads blobs: in one PUT if the registry accepts that, else in chunks, resumed if possible."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from kittui.registry.upload_ways import Way
 log = logging.getLogger("kittui.registry")
 
 CHUNK = 64 * 1024 * 1024
-"""Bytes of the first chunks that are tried: below what most proxies let through."""
+"""Bytes of the first chunks: below the limit of most proxies."""
 SHORTEST = 1024 * 1024
-"""Bytes of the shortest chunk that is tried: what nginx lets through where nobody has set a limit."""
+"""Bytes of the shortest chunk: nginx's default limit."""
 _STORED_A_SECOND = 20 * 1024 * 1024
-"""A registry may take a second longer to answer for each so many bytes, which it has to bring to its storage."""
+"""A registry gets one more second to answer for each so many bytes, which it must write to its storage."""
 _OCTETS = "application/octet-stream"
 _REFUSALS = (400, 404, 405, 411, 413, 416, 501)
 
 
 @dataclass
 class _Upload:
-    """An upload session of the registry: where it is continued, how much it has, how long its chunks must or may be."""
+    """An upload session of the registry: its address, the bytes received, and the limits for chunks."""
 
     url: httpx.URL
     offset: int = 0
@@ -54,11 +54,11 @@ class _Upload:
 
 
 NO_HEAD = (400, 403, 405, 501)
-"""Answers to a HEAD that say nothing about the blob: some registries and gateways serve it by GET all the same."""
+"""Answers to a HEAD that say nothing about the blob: some registries and gateways still serve it by GET."""
 
 
 class _Refused(Exception):
-    """A request of so many bytes was answered in a way that another way of uploading may avoid."""
+    """A request of so many bytes was refused in a way that another way of uploading may avoid."""
 
     def __init__(self, answer: Answer, length: int) -> None:
         super().__init__(answer.status)
@@ -67,7 +67,7 @@ class _Refused(Exception):
 
 
 class Uploads:
-    """The blobs that are put into the repository `name`."""
+    """Uploads blobs into the repository `name`."""
 
     def __init__(self, session: Session, name: str) -> None:
         self._session = session
@@ -75,10 +75,11 @@ class Uploads:
         self._scopes = frozenset({repository_scope(name, "pull", "push")})
 
     async def put(self, descriptor: Descriptor, content: BlobContent) -> None:
-        """Store a blob; the registry checks its digest. Cuts are tried again, as long as there is progress.
+        """Store a blob; the registry checks its digest.
 
-        Raises DigestMismatch when the bytes are other ones, ContentError when there are more or fewer than the
-        descriptor says, and what the last attempt raised. The upload session is taken back when it is left unfinished.
+        Broken connections are retried as long as there is progress. Raises DigestMismatch for different bytes,
+        ContentError for more or fewer than the descriptor says, and what the last attempt raised. An unfinished upload
+        session is cancelled.
         """
         limits = self._session.limits
         await asyncio.to_thread(limits.recall)
@@ -117,7 +118,7 @@ class Uploads:
                     await asyncio.shield(self._abort(upload))
 
     async def has(self, descriptor: Descriptor) -> bool | None:
-        """Whether the repository holds the blob, by HEAD: being sent to where it is stored is a yes, too.
+        """Whether the repository holds the blob, by HEAD: a redirect to its storage is also a yes.
 
         None if the registry refuses the HEAD itself, which says nothing about the blob.
         """
@@ -137,7 +138,7 @@ class Uploads:
         return (await self._session.ask(again)).status == 200
 
     async def mount(self, descriptor: Descriptor, origin: str) -> bool:
-        """Have the registry take the blob over from its repository `origin`; False if it won't."""
+        """Mount the blob from the registry's repository `origin`; False if it won't."""
         scopes = self._scopes | {repository_scope(origin, "pull")}
         path = f"{self._name}/blobs/uploads/?mount={descriptor.digest}&from={origin}"
         call = Call("POST", path, f"mount the blob {descriptor.digest.short}", scopes, ok=(201, 202), repeat=False)
@@ -172,7 +173,7 @@ class Uploads:
         return _Upload(url, offset, least, parse_length(answer.headers.get("OCI-Chunk-Max-Length")))
 
     async def _send(self, upload: _Upload, descriptor: Descriptor, content: BlobContent, way: Way) -> None:
-        """What is missing, then the closing PUT; `upload` follows along."""
+        """Send what is missing, then the closing PUT; updates `upload`."""
         size = descriptor.size
         if upload.offset > size:
             raise self._lost()
@@ -205,7 +206,7 @@ class Uploads:
         upload.url = following.url
         reached = parse_upload_range(answer.headers.get("Range"))
         if reached is not None and reached != end:
-            # Some count from the chunk's start, or stay at the first one's end: the upload itself knows better.
+            # Some registries count from the chunk's start, or stay at the first one's end: ask for the upload's state.
             reached = await self._held(upload)
         if reached is not None and reached - start < (end - start) // 2:
             raise _Refused(answer, end - start)
@@ -223,7 +224,7 @@ class Uploads:
         *,
         stored: int,
     ) -> Answer:
-        """Send a part of the blob; `stored` bytes are then brought to the storage. The way learns of cuts."""
+        """Send a part of the blob; the registry then writes `stored` bytes to its storage. Reports cuts to the way."""
         headers = {"Content-Type": _OCTETS, "Content-Length": str(end - start)}
         if method == "PATCH":
             headers["Content-Range"] = f"{start}-{end - 1}"
@@ -259,16 +260,16 @@ class Uploads:
         return parse_upload_range(answer.headers.get("Range"))
 
     async def _resumed(self, upload: _Upload, way: Way) -> _Upload | None:
-        """The upload from where the registry has it; None, and it is dropped, where it has to begin again."""
+        """Resume the upload from where the registry has it; None, and it is dropped, if it must start again."""
         if way.chunk() is not None:
             held = await self._held(upload)
-            if held is not None and held > 1:  # an empty one is said to end at byte 0
+            if held is not None and held > 1:  # an empty upload is reported to end at byte 0
                 return _Upload(upload.url, held, upload.least, upload.most)
         await self._abort(upload)
         return None
 
     async def _abort(self, upload: _Upload) -> None:
-        """Take the session back; a registry that can't is left to clean up by itself."""
+        """Cancel the session; a registry that can't do that cleans up by itself."""
         call = Call(
             "DELETE", doing="drop the upload", scopes=self._scopes, ok=range(200, 500), url=upload.url, repeat=False
         )

@@ -1,4 +1,4 @@
-"""The waits for one registry's bytes: silence is reported, and a transfer that almost stands still is given up."""
+"""Watches waits for one registry's bytes: reports silence, and gives up a stalled transfer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Watch:
-    """Looks after one transfer; only time spent waiting for the network counts.
+    """Watches one transfer; only time spent waiting for the network counts.
 
-    `silent` is called when one wait has lasted for more than `patience.silence` seconds, `heard` when one has ended.
+    `silent` is called once a wait exceeds `patience.silence` seconds, `heard` when a wait ends.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Watch:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Put around a wait for the network."""
+        """A context around a wait for the network."""
         loop = asyncio.get_running_loop()
         alarm = loop.call_later(self._patience.silence, self._silent)
         started = loop.time()
@@ -49,7 +49,7 @@ class Watch:
     async def bring(self, piece: Awaitable[T]) -> T:
         """Wait for the next piece of a body; raises ConnectionLost if a whole window brings none of it.
 
-        What is around a body, as the trailers after it, may trickle without end.
+        Data around a body, such as trailers, could trickle without end.
         """
         with self.waiting():
             try:
@@ -60,7 +60,7 @@ class Watch:
         raise self._stopped()
 
     def moved(self, size: int) -> None:
-        """Note what the waits have brought; raises ConnectionLost when a whole window brought less than the rate."""
+        """Count received bytes; raises ConnectionLost if a whole window brought less than the rate."""
         self._moved += size
         if self._waited < self._patience.stall:
             return

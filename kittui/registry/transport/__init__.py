@@ -1,1 +1,1 @@
-"""Requests and answers on the wire: ways through proxies, TLS, pools of connections, and the fast way for blobs."""
+"""Requests and answers on the wire: proxies, TLS, connection pools, and a fast path for blobs."""

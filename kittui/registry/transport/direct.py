@@ -1,7 +1,7 @@
-"""The bodies of blobs over connections of our own: bytes go from the socket into the caller's buffer with no copy, and
-from a file into the socket.
+"""Transfers blob bodies over its own connections (HTTP/1.1 over TCP or TLS).
 
-HTTP/1.1 over TCP or TLS. docs/performance.md has what it saves.
+Bytes go from the socket into the caller's buffer without a copy, and from a file into the socket. docs/performance.md
+says what it saves.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from kittui.registry.transport.wire import BODY, UPLOAD, WAITS, Upload, Waiting,
 _IDLE_SECONDS = 20.0
 _MOST_IDLE = 16
 _HAPPY_EYEBALLS = 0.25
-"""Seconds until the next address of a name is tried beside one that keeps silent (RFC 8305)."""
+"""Seconds until the next address of a name is tried in parallel (RFC 8305)."""
 _Origin = tuple[str, int, bool]
 
 
 class DirectTransport:
-    """Sends requests, those that only read over connections that it keeps for the next one; timeouts in seconds.
+    """Sends requests, and reuses connections for those that only read; timeouts in seconds.
 
-    `read` bounds each wait for bytes, and connecting `connect` in all.
+    `read` bounds each wait for bytes, and `connect` connecting as a whole.
     """
 
     def __init__(self, connect: float, read: float) -> None:
@@ -79,7 +79,7 @@ class DirectTransport:
         return None
 
     async def _open(self, origin: _Origin, tls: ssl.SSLContext | None) -> socket.socket:
-        """Connect to the first address of the name that answers: the next is tried while one keeps silent."""
+        """Connect to the first address of the name that answers, trying them in parallel after a delay."""
         host, port, _ = origin
         try:
             async with asyncio.timeout(self._connect):
@@ -129,7 +129,7 @@ class DirectTransport:
 
 
 async def _shake_hands(connection: socket.socket, host: str, tls: ssl.SSLContext) -> socket.socket:
-    """Begin to speak TLS; the connection is closed where that fails."""
+    """Start TLS; the connection is closed if that fails."""
     try:
         tls.set_alpn_protocols(["http/1.1"])  # the pools share this context, and set theirs likewise
         connection = wrapped = tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
@@ -145,7 +145,7 @@ async def _shake_hands(connection: socket.socket, host: str, tls: ssl.SSLContext
 
 
 def _is_quiet(connection: socket.socket) -> bool:
-    """Whether a kept connection is still open and has nothing unasked to say."""
+    """Whether a kept connection is still open and has no unexpected bytes."""
     try:
         connection.recv(1)
     except WAITS:

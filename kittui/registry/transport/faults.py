@@ -1,4 +1,4 @@
-"""What goes wrong on the wire, put into kittui's errors: no text of them holds an address with its query."""
+"""Turns transport failures into kittui's errors; their texts never hold an address with its query."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CERTIFICATES: Final = {
     62: "It was issued for another name: use that name, or have it reissued for this one.",
     64: "It was issued for another address: use its name, or have it reissued for this address.",
 }
-"""What to do, by OpenSSL's number of what is wrong with a certificate."""
+"""What to do, by OpenSSL's number for a certificate's problem."""
 _AUTHORITY: Final = (
     "Give the authority's certificate with --ca-cert FILE; only for a registry you trust: --tls-verify=false."
 )
@@ -35,7 +35,7 @@ _CLIENT_CERTIFICATE: Final = (
 def transport_problem(
     error: httpx.HTTPError | httpx.InvalidURL | OSError, host: str, *, secure: bool, proxy: Proxy | None = None
 ) -> NetworkError:
-    """The error of a connection that failed; `host` is what to call the other side."""
+    """The error for a failed connection; `host` is the other side's name."""
     tls = _tls_cause(error)
     if isinstance(tls, ssl.SSLCertVerificationError):
         return TlsError(
@@ -68,7 +68,7 @@ def transport_problem(
 
 
 def wants_certificate(host: str, *, shown: bool) -> TlsError:
-    """The error of a registry that lets in only those who show a certificate; `shown`: it was shown ours."""
+    """The error for a registry that requires a client certificate; `shown`: ours was sent."""
     if shown:
         return TlsError(
             f"{host} refused the client certificate",
@@ -78,7 +78,7 @@ def wants_certificate(host: str, *, shown: bool) -> TlsError:
 
 
 def speaks_plain_http(host: str) -> TlsError:
-    """The error of a registry that was asked over TLS and speaks HTTP."""
+    """The error for a registry that was asked over TLS and uses plain HTTP."""
     return TlsError(
         f"{host} speaks plain HTTP, not TLS",
         hint="If nobody can eavesdrop, allow that: --plain-http, or plain_http for it in config.yaml.",
@@ -86,13 +86,13 @@ def speaks_plain_http(host: str) -> TlsError:
 
 
 def refuses_certificate(error: BaseException) -> bool:
-    """Whether the other side broke off for want of a client certificate, or because of ours."""
+    """Whether the other side closed the connection because of a missing or rejected client certificate."""
     tls = _tls_cause(error)
     return tls is not None and asks_for_certificate(tls)
 
 
 def unverified(error: BaseException) -> bool:
-    """Whether the other side's certificate was not accepted."""
+    """Whether the other side's certificate was rejected."""
     return isinstance(_tls_cause(error), ssl.SSLCertVerificationError)
 
 
@@ -108,7 +108,7 @@ def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came from; several where several addresses were tried."""
+    """An error with its causes; several if several addresses were tried."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -122,7 +122,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _numbers(error: BaseException) -> set[int]:
-    """The system's numbers of what went wrong: one for each address that was tried."""
+    """The system's error numbers, one for each address that was tried."""
     others = (socket.gaierror, ssl.SSLError)  # they number on their own
     return {
         one.errno for one in _causes(error) if isinstance(one, OSError) and not isinstance(one, others) and one.errno

@@ -1,7 +1,7 @@
-"""Connections by httpcore: one that small requests over TLS share (HTTP/2), and all that go through a proxy.
+"""Sends over httpcore's connections: one shared by small requests over TLS (HTTP/2), and all through proxies.
 
-httpcore limits each wait for bytes, not what they add up to. So its reads are counted here, and the steps that it
-reports (its `trace` extension) start and stop one deadline.
+As httpcore limits each wait for bytes, but not the total, its reads are counted here, and the steps that it reports
+(its `trace` extension) start and stop one deadline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kittui.registry.transport.tls import Contexts
 from kittui.registry.transport.wire import MOST_INFORMATIONAL, Waiting
 
 _SPARE = 64 * 1024 * 1024
-"""Bytes that a request may take off the wire besides twice its answer's body: by HTTP/2 it reads for others as well."""
+"""Bytes that a request may read beyond twice its answer's body: over HTTP/2 it also reads for others."""
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d ")
 
 
@@ -101,7 +101,7 @@ class Pools:
 
 
 class _Deadline:
-    """The end of connecting, and of waiting for an answer's head; sending takes as long as it gets on."""
+    """The deadline for connecting, and for an answer's head; sending may take as long as it makes progress."""
 
     def __init__(self, seconds: float, waiting: Waiting) -> None:
         self._seconds = seconds
@@ -111,7 +111,7 @@ class _Deadline:
         self._connecting = False
 
     async def trace(self, step: str, _: object) -> None:
-        """Hear from httpcore what it does next."""
+        """Receive httpcore's next step."""
         name = step.partition(".")[2]
         if name in ("connect_tcp.started", "receive_response_headers.started"):
             self._connecting = name.startswith("connect")
@@ -135,7 +135,7 @@ class _Deadline:
 
 
 class _Intake:
-    """What one request may still take off the wire; entered around whatever reads for it."""
+    """How much one request may still read; entered around whatever reads for it."""
 
     current: ContextVar[_Intake | None] = ContextVar("kittui_intake", default=None)
 
@@ -145,7 +145,10 @@ class _Intake:
         self._informational = 0
 
     def took(self, data: bytes, *, framed: bool) -> None:
-        """Count what was read; raises RemoteProtocolError. Not `framed` is HTTP/1.1, whose heads can be told apart."""
+        """Count what was read; raises RemoteProtocolError.
+
+        Without `framed` it is HTTP/1.1, whose heads can be distinguished.
+        """
         self._left -= len(data)
         if self._left < 0:
             raise httpcore.RemoteProtocolError("far more arrives than belongs to the answer")
@@ -158,7 +161,7 @@ class _Intake:
                 raise httpcore.RemoteProtocolError(f"more than {MOST_INFORMATIONAL} informational answers")
 
     def gave(self, size: int) -> None:
-        """Count what of it was the answer's body."""
+        """Count the part that was the answer's body."""
         self._left += 2 * size
 
     def __enter__(self) -> None:
@@ -222,7 +225,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
     ) -> httpcore.AsyncNetworkStream:
-        """Speak TLS from here on."""
+        """Start TLS."""
         secure = await self._stream.start_tls(ssl_context, server_hostname, timeout)
         self._opened.discard(self)
         return _Stream(secure, self._opened)

@@ -1,4 +1,4 @@
-"""The proxies that the environment names: which one a request goes through, if any."""
+"""Chooses the proxy for a request from the environment, if any."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kittui.errors import ConfigError
 from kittui.registry.access import is_loopback
 
 _SCHEMES: Final = {"http": "http", "https": "https", "socks": "socks5", "socks5": "socks5", "socks5h": "socks5"}
-"""What is written, and what it means: GNOME writes `socks`, and names are always looked up by a SOCKS proxy itself."""
+"""Schemes as written, and their meaning: GNOME writes `socks`, and a SOCKS proxy always looks up names itself."""
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080}
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy and the variable that names it. `scheme` is http, https or socks5."""
+    """A proxy and the variable it comes from. `scheme` is http, https or socks5."""
 
     variable: str
     scheme: str
@@ -36,17 +36,17 @@ class Proxy:
 
     @property
     def auth(self) -> tuple[bytes, bytes] | None:
-        """Name and password, where there are any."""
+        """Name and password, if any."""
         return (self.username.encode(), self.password.encode()) if self.username or self.password else None
 
     @classmethod
     def parse(cls, variable: str, value: str) -> Proxy:
-        """Read what a variable holds; raises ConfigError that names the variable, and never shows a password."""
+        """Parse a variable's value; raises a ConfigError that names the variable, and never shows a password."""
         scheme, _, rest = value.strip().rpartition("://")
         scheme = scheme.lower() or "http"
         if scheme not in _SCHEMES:
             raise _unusable(variable, f"{scheme[:20]} is a kind of proxy that kittui does not know")
-        # The last @ ends the password, whatever it holds: others take it unescaped, too.
+        # The last @ ends the password, which may be unescaped, as in other programs.
         user, _, address = rest.lstrip("/").rpartition("@")
         address = re.split(r"[/?#]", address, maxsplit=1)[0]
         try:
@@ -61,13 +61,13 @@ class Proxy:
         return cls(variable, scheme, host, port, unquote(username), unquote(password))
 
     def url(self) -> str:
-        """The address alone, for the connection."""
+        """The address for the connection."""
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe=".-_")
         return f"{self.scheme}://{host}:{self.port}"
 
 
 class Proxies:
-    """The proxies of an environment: lower-case variables before upper-case ones, $ALL_PROXY for what is left."""
+    """The proxies of an environment: lower-case variables before upper-case ones, then $ALL_PROXY."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._named: dict[str, tuple[str, str]] = {}
@@ -78,7 +78,7 @@ class Proxies:
                     self._named.setdefault(kind, (variable, value))
 
     def way(self, url: httpx.URL) -> Proxy | None:
-        """The proxy for an address; loopback is never asked for through one. Raises ConfigError for an unusable one."""
+        """The proxy for an address; None for loopback. Raises ConfigError for an unusable one."""
         variable, value = self._named.get(url.scheme) or self._named.get("all") or ("", "")
         if not value or is_loopback(url.netloc.decode("ascii").rpartition("@")[2]):
             return None
@@ -91,7 +91,7 @@ class Proxies:
 def bypasses(name: str, port: int, exceptions: str) -> bool:
     """Whether NO_PROXY names the host: `*`, a name with all below it, an address or network, each with or without port.
 
-    Entries are parted by commas or spaces.
+    Entries are separated by commas or spaces.
     """
     name = name.lower().strip("[]").rstrip(".")
     for entry in re.split(r"[\s,]+", exceptions.lower()):

@@ -1,4 +1,4 @@
-"""Which way a request goes: over connections of our own, over shared ones, or through a proxy of the environment."""
+"""Routes requests: over direct connections, over shared ones, or through a proxy from the environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Acc
 
 
 class Router:
-    """Sends the requests of one registry. It follows no redirects, keeps no cookies, and asks for no compression."""
+    """Sends the requests of one registry, without following redirects, keeping cookies, or asking for compression."""
 
     def __init__(self, access: Access, environ: Mapping[str, str], patience: Patience) -> None:
         self.contexts = Contexts(access)
@@ -49,12 +49,12 @@ class Router:
     ) -> httpx.Response:
         """Send, and read the head of the answer; the caller closes the response. Raises httpx's transport errors.
 
-        `blob`: the bytes of a blob are sent or asked for. A body that is an `Upload` too is poured where there is no
-        proxy. The head has to come in the usual time after the request was sent, and `longer` seconds.
+        `blob`: a blob's bytes are sent or requested. A body that is also an `Upload` is poured unless there is a proxy.
+        The head must arrive in the usual time after the request was sent, plus `longer` seconds.
         `waiting` is entered around waits for the other side.
         """
         proxy = self.proxy(url)
-        # Without TLS there is no HTTP/2, so that shared connections save nothing; and importing them takes long.
+        # Without TLS there is no HTTP/2, so shared connections save nothing, and importing them takes long.
         straight = proxy is None and (blob or url.scheme == "http")
         seconds = self._patience.read + longer
         extensions: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""TLS as the user wants it: which authorities are trusted, which certificate is shown, and why a handshake failed."""
+"""Sets up TLS as configured: trusted authorities, client certificate, and the reason of a failed handshake."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Contexts:
         return await self._context(ours=True)
 
     async def proxy(self) -> ssl.SSLContext:
-        """For a proxy that is spoken to over TLS: always verified, and shown no certificate."""
+        """The context for a proxy over TLS: always verified, without a client certificate."""
         return await self._context(ours=False)
 
     async def _context(self, *, ours: bool) -> ssl.SSLContext:
@@ -43,7 +43,10 @@ class Contexts:
 
 
 def tls_context(access: Access) -> ssl.SSLContext:
-    """How certificates are checked, and which one is shown; raises ConfigError for files that can't be used. Blocks."""
+    """Create a context that checks certificates and holds the client's; raises ConfigError for unusable files.
+
+    Blocks.
+    """
     context = ssl.create_default_context()
     # Python 3.13 refuses what older ones, curl and Go accept: authorities made without an Authority Key Identifier.
     # And it trusts a certificate that is named itself, without its issuer, which older ones don't.
@@ -63,7 +66,7 @@ def tls_context(access: Access) -> ssl.SSLContext:
 
 
 def _has_authorities(context: ssl.SSLContext) -> bool:
-    """Whether the system has any: in the file that was read, or in a folder that is looked into when it is needed."""
+    """Whether the system has authorities: in the file that was read, or in a folder that is read on demand."""
     folder = ssl.get_default_verify_paths().capath
     return bool(context.cert_store_stats()["x509_ca"]) or (folder is not None and any(Path(folder).glob("*.[0-9]")))
 
@@ -74,7 +77,7 @@ def _show_certificate(context: ssl.SSLContext, cert: Path, key: Path | None) -> 
     command = f"(umask 077; openssl pkey -in {shlex.quote(str(holder))} -out KEY.pem)"
 
     def passphrase() -> NoReturn:
-        # Without this, OpenSSL asks for the passphrase on the terminal, over whatever is drawn there.
+        # Without this, OpenSSL asks for the passphrase on the terminal, over the interface.
         raise ConfigError(
             f"the key in {holder} is encrypted, and kittui does not ask for passphrases",
             hint=f"Write it without one, readable by you alone, and name that file with --key: {command}",
@@ -106,7 +109,7 @@ def _load(path: Path, what: str, load: Callable[[], None], key: Path | None = No
 
 
 async def speaks_tls(host: str) -> bool:
-    """Whether TLS is spoken on loopback, whatever the certificate; raises Unreachable if nobody listens."""
+    """Whether a loopback port uses TLS, whatever the certificate; raises Unreachable if nobody listens."""
     name, port = split_host(host)
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
@@ -128,10 +131,10 @@ async def speaks_tls(host: str) -> bool:
 
 
 async def why_no_tls(host: str, port: int, context: ssl.SSLContext) -> Literal["plain HTTP", "certificate", ""]:
-    """What is behind a handshake that failed or an answer that never came: asked again, and nothing of ours is sent.
+    """Probe why a handshake failed or an answer never came, without sending anything of ours.
 
-    "plain HTTP": that is spoken there instead of TLS; "certificate": the server wants a client certificate, or
-    another than the one it was shown.
+    The answer is "plain HTTP" if the server uses that instead of TLS, "certificate" if it wants a client
+    certificate, or a different one.
     """
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
@@ -148,7 +151,7 @@ async def why_no_tls(host: str, port: int, context: ssl.SSLContext) -> Literal["
                 await _close(writer)
                 return "plain HTTP" if answer.startswith(b"HTTP/1.") else ""
             try:
-                # With TLS 1.3 the refusal of a client's certificate comes after the handshake.
+                # With TLS 1.3, a client's certificate is refused after the handshake.
                 await reader.read(1)
             finally:
                 await _close(writer)
@@ -169,7 +172,7 @@ _ABOUT_CERTIFICATES = (
 
 
 def asks_for_certificate(error: OSError) -> bool:
-    """Whether the other side refused our certificate, or that there was none: an alert, not a check of ours."""
+    """Whether the other side refused our certificate or its absence, by an alert."""
     reason = (error.reason if isinstance(error, ssl.SSLError) else "") or ""
     return "ALERT" in reason and any(word in reason for word in _ABOUT_CERTIFICATES)
 

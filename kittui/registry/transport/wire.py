@@ -1,4 +1,4 @@
-"""A request and its answer on one connection: h11 frames heads, and bodies of a known length bypass it."""
+"""Handles a request and its answer on one connection: h11 frames heads, and bodies of known length bypass it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import httpx
 from kittui.disk.threads import in_thread
 
 Body = Callable[[], AsyncIterator[bytes]]
-"""Opens the body of a request, which may be sent again."""
+"""Opens the body of a request; may be called again."""
 Waiting = Callable[[], AbstractContextManager[None]]
-"""Entered around a wait for the other side."""
+"""A context that is entered around a wait for the other side."""
 BODY = "kittui.body"
 """Response extension: the Wire, where it was."""
 UPLOAD = "kittui.upload"
@@ -29,25 +29,25 @@ UPLOAD = "kittui.upload"
 MOST_INFORMATIONAL = 10
 """Informational answers (100 to 199) before the answer."""
 WAITS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""What a socket raises where it would have to wait."""
+"""What a socket raises if it would block."""
 
 _HEAD = 16 * 1024
 _PIECE = 256 * 1024
 _SPARE = 1024 * 1024
-"""Bytes that an answer may take off the wire besides twice its body, where it is framed in chunks."""
+"""Bytes that a chunked answer may take beyond twice its body."""
 _STEP_SECONDS = 0.2
-"""How long a thread sends from a file before it is looked at again."""
+"""Seconds that a thread sends from a file before it returns."""
 
 
 class Pipe(Protocol):
-    """Where the body of a request goes. Both raise httpx.WriteError, WriteTimeout."""
+    """The destination of a request's body. Both methods raise httpx.WriteError, WriteTimeout."""
 
     async def send(self, content: bytes | memoryview) -> None:
         """Send all of it."""
         ...
 
     async def send_file(self, file: io.FileIO, offset: int, size: int) -> int | None:
-        """Send some bytes of a file, and say how many: 0 at its end; None where only `send` works."""
+        """Send some bytes of a file, and return how many: 0 at its end; None if only `send` works."""
         ...
 
 
@@ -60,14 +60,14 @@ class Upload(Protocol):
 
 
 class _Answered(Exception):
-    """The answer is there before the request's body was sent."""
+    """The answer arrived before the request's body was sent."""
 
 
 class Wire(httpx.AsyncByteStream):
-    """One request and its answer on a connection, and then the answer's body.
+    """One request and its answer with body on a connection.
 
-    Closing it hands the connection to `keep` when everything was read, and drops it otherwise. No wait for bytes is
-    longer than `timeout` seconds.
+    Closing it passes the connection to `keep` if everything was read, and drops it otherwise. No wait for bytes exceeds
+    `timeout` seconds.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class Wire(httpx.AsyncByteStream):
         self._ended = False
         self._reusable = True
         self._unfinished = False
-        """Whether a request's body was not sent to its end."""
+        """Whether a request's body was not fully sent."""
         self._closed = False
         self._spare = _SPARE
         self._answer: h11.Response | None = None
         self._informational = 0
 
     async def upload(self, start: bytes, upload: Upload) -> None:
-        """Send a head and the body after it, which ends where the answer comes before its end."""
+        """Send a head and the body, which is cut off if the answer arrives early."""
         self._unfinished = True
         try:
             await self.send(start)
@@ -98,12 +98,12 @@ class Wire(httpx.AsyncByteStream):
         except _Answered:
             pass
         except httpx.WriteError:
-            # A server that refuses answers and closes: its answer says more than the broken connection does.
+            # A server that refuses may answer and close: its answer says more than the broken connection.
             if not self._answered():
                 raise
 
     def _answered(self) -> bool:
-        """Whether the head of the answer is there; informational ones are counted, and passed over."""
+        """Whether the head of the answer has arrived; informational ones are counted and skipped."""
         buffer = memoryview(bytearray(_HEAD))
         try:
             size = self._take(buffer)
@@ -136,7 +136,7 @@ class Wire(httpx.AsyncByteStream):
     async def send_file(self, file: io.FileIO, offset: int, size: int) -> int | None:
         """Send bytes of a file without reading them into memory; None over TLS.
 
-        Raises httpx.WriteError, WriteTimeout, OSError for a file that can't be read.
+        Raises httpx.WriteError, WriteTimeout, OSError for an unreadable file.
         """
         if isinstance(self._connection, ssl.SSLSocket):
             return None
@@ -151,7 +151,7 @@ class Wire(httpx.AsyncByteStream):
                 raise httpx.WriteTimeout("not sent in time")
 
     async def head(self, seconds: float, *, empty: bool = False) -> h11.Response:
-        """The head of the answer, within so many seconds; `empty` has no body. Raises httpx's errors."""
+        """Read the head of the answer within a time limit; `empty`: it has no body. Raises httpx's errors."""
         usual, self._timeout = self._timeout, max(self._timeout, seconds)
         try:
             async with asyncio.timeout(seconds):
@@ -180,7 +180,7 @@ class Wire(httpx.AsyncByteStream):
         return self._answer
 
     def _heed(self, event: object) -> None:
-        """Take an event on the way to the answer: the answer itself, or one of a few informational ones."""
+        """Process an event before the answer's body: the answer, or one of a few informational ones."""
         if isinstance(event, h11.Response):
             self._answer = event
             return
@@ -243,7 +243,7 @@ class Wire(httpx.AsyncByteStream):
         return event
 
     async def _decode(self) -> None:
-        """The next bytes of a body that h11 has to take out of its frame."""
+        """Read the next bytes of a body that h11 must unframe."""
         event = await self._event()
         if isinstance(event, h11.Data):
             self._early = memoryview(bytes(event.data))
@@ -252,7 +252,7 @@ class Wire(httpx.AsyncByteStream):
             self._ended = True
 
     async def _receive(self, buffer: memoryview) -> int:
-        """What the socket has, or the next that it gets; lets other tasks run in between."""
+        """Receive available bytes, or the next ones; lets other tasks run in between."""
         try:
             size = self._take(buffer)
             if size is not None:
@@ -269,7 +269,10 @@ class Wire(httpx.AsyncByteStream):
             raise httpx.ReadError(str(error)) from error
 
     def _take(self, buffer: memoryview) -> int | None:
-        """What is available now, None for nothing yet; TLS gives one record at a time, so as many as fit."""
+        """Take the bytes available now, None for nothing yet.
+
+        TLS returns one record at a time, so take as many as fit.
+        """
         size = 0
         try:
             size = self._connection.recv_into(buffer)
@@ -284,7 +287,7 @@ class Wire(httpx.AsyncByteStream):
 
 
 def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: int) -> int | None:
-    """Send from a file for a moment; None if the other side took nothing, or has something to say. Blocks."""
+    """Send from a file for a moment; None if the other side accepts nothing, or has answered. Blocks."""
     until = time.monotonic() + _STEP_SECONDS
     sent = 0
     while sent < size and time.monotonic() < until:
@@ -305,7 +308,7 @@ def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: in
 
 
 async def ready(connection: socket.socket, *, write: bool) -> None:
-    """Until the socket can be read, or written to."""
+    """Wait until the socket can be read, or written to."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
     add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
