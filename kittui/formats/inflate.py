@@ -117,7 +117,7 @@ def _decoder(how: str, sink: Callable[[bytes], None]) -> _Steady | Unzstd:
 def inflate(how: str, raw: bytes, budget: Budget, what: str) -> bytes:
     """Decompress bytes in memory; raises Malformed naming `what`, and TooLarge beyond the budget."""
     if how == "zip lzma":
-        # In a zip archive, the decoder's settings follow four other bytes; the size is stored elsewhere.
+        # In a zip archive, the decoder's settings follow a header of four bytes; the size is stored elsewhere.
         how, raw = "lzma", raw[4:9] + b"\xff" * 8 + raw[9:]
     pieces: list[bytes] = []
 
