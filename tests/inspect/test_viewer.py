@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from kittui.oci.digest import Digest
 from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame import asking
 from kittui.tui.inspect.table_view import TableView
 from kittui.tui.inspect.viewer import ViewerScreen
@@ -391,6 +392,21 @@ async def test_without_ranges_a_file_has_the_price_of_its_layer() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog), LONG)
         await pilot.press("enter")
         await until(pilot, lambda: "hello world" in text_of(pilot), LONG)
+
+
+async def test_a_price_that_is_declined_ends_saving(tmp_path: Path) -> None:
+    layer = archive({"a.txt": b"hello world\n", "noise.dat": bytes(1_200_000)})
+    made, _ = kit_world({"m": layer}, ranges=False)
+    async with made.app(START).run_test(size=(80, 24), notifications=True) as pilot:
+        await to_row(pilot, "a.txt")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog), LONG)
+        pilot.app.screen.query_one(Input).value = str(tmp_path / "b.txt")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog), LONG)
+        await pilot.press("escape")
+        await quiet(pilot)
+        assert (pilot.app.screen, [*tmp_path.iterdir()]) == (browse(pilot), [])
 
 
 async def test_what_is_too_much_to_stream_is_refused_with_what_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kittui.errors import Refused
 from kittui.terminal import size_text
 from kittui.tui.frame.asking import agree
 from kittui.tui.frame.context import Context
@@ -17,14 +18,22 @@ async def save(context: Context, here: FileHere) -> None:
     """Ask for a place and save the file there."""
     name = here.entry.path.rpartition("/")[2]
 
-    async def ask(price: Price) -> bool:
-        return await agree(context, here.entry.path, price)
+    agreed = True
 
-    async def write(path: str) -> Path:
+    async def ask(price: Price) -> bool:
+        nonlocal agreed
+        agreed = await agree(context, here.entry.path, price)
+        return agreed
+
+    async def write(path: str) -> Path | None:
         context.activity("save", f"⬇ {name}")
         try:
             inspector = context.ports.inspector()
             return await save_file(inspector, here.repository, here.layer, here.entry, Path(path), ask=ask)
+        except Refused:
+            if agreed:
+                raise
+            return None  # The user gave up: no other path helps.
         finally:
             context.activity("save", None)
 
