@@ -63,9 +63,9 @@ async def command(
     """
     composition = call.composition
     chosen = parse_filters(filters)
-    answers = Decisions("keep" if ignore_existing else "overwrite" if overwrite else None)
+    decisions = Decisions("keep" if ignore_existing else "overwrite" if overwrite else None)
     if ignore_existing and overwrite:
-        answers = Decisions("keep", {"Kitfile": "overwrite"})
+        decisions = Decisions("keep", {"Kitfile": "overwrite"})
     progress = Progress()
     with metered() as traffic:
         located = await composition.places.locate(reference)
@@ -78,7 +78,7 @@ async def command(
             files=files,
             verify=verify,
         )
-        call.preview(*_plan(plan, answers))
+        call.preview(*_plan(plan, decisions))
         asks = call.printer.asks and not (overwrite or ignore_existing or call.printer.yes)
 
         async def decide(paths: Sequence[str]) -> Decisions:
@@ -88,7 +88,7 @@ async def command(
             done = await apply_unpack(
                 plan,
                 inspector_of(call),
-                answers,
+                decisions,
                 decide=decide if asks else None,
                 progress=progress,
                 tuning=call.composition.tuning,
@@ -107,7 +107,7 @@ async def command(
         )
 
 
-def _plan(plan: UnpackPlan, answers: Decisions) -> tuple[list[str], dict[str, Any]]:
+def _plan(plan: UnpackPlan, decisions: Decisions) -> tuple[list[str], dict[str, Any]]:
     """What would be unpacked, as text and as JSON."""
     layers = [layer for part in plan.parts for layer in part.layers]
     files = [path for part in plan.parts for path in part.files]
@@ -122,7 +122,7 @@ def _plan(plan: UnpackPlan, answers: Decisions) -> tuple[list[str], dict[str, An
         "bytes": plan.size,
     }
     there = {"keep": "are kept", "overwrite": "are overwritten"}.get(
-        answers.default or "", "are asked about, or stop the unpacking"
+        decisions.default or "", "are asked about, or stop the unpacking"
     )
     lines = [f"Unpack {plan.reference} into {plan.directory}"]
     lines += ["  Kitfile"] if plan.kitfile is not None else []

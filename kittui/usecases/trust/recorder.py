@@ -16,7 +16,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.state.journal import Entry, Journal
 from kittui.state.outbox import Outbox, Outgoing
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.trust.bundles import write_referrer
 from kittui.trust.documents import parse_time, write_time
 from kittui.trust.moves import MOVE, Move, write_move
@@ -123,7 +123,9 @@ class Recorder:
         first, *others = sending.values() or ((),)
         # The first one alone also uploads what all of them need.
         told = [await self._send(repository, first)]
-        told += await together(*(self._send(repository, group) for group in others))
+        told += await spread(
+            others, lambda group: self._send(repository, group), at_once=repository.source.traits.at_once
+        )
         for note in dict.fromkeys(note for notes in told for note in notes):
             self.warn(note)
 
