@@ -13,6 +13,7 @@ from kittui.cli.moving import parse_tag
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option
 from kittui.disk.paths import typed_path
+from kittui.errors import NotFound
 from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
@@ -71,7 +72,6 @@ async def _comparison(call: Call, repository: Repository, against: str | None, d
     """The report of differences from another tag; empty if there is no such tag, or it is the same ModelKit."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown
-    from kittui.errors import NotFound
     from kittui.usecases.diff.compare import Depth, Side
 
     tag = parse_tag(against) or call.composition.config.moves.rollback

@@ -16,11 +16,13 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.terminal import counted
 from kittui.trust.describe import describe
+from kittui.trust.keyring import Keyring
+from kittui.trust.keys import load_public_key
 from kittui.trust.statements import predicate_uri
 from kittui.trust.verdicts import Status
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.model_files import ModelCheck, all_hold, check_models
-from kittui.usecases.trust.verify import Signature, Verification
+from kittui.usecases.trust.verify import Signature, Verification, verify
 from kittui.usecases.trust.words import status_text
 
 _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold red", "error": "red"}
@@ -42,10 +44,7 @@ async def command(call: Call, reference: str, public_key: str | None, kind: str 
     With --files, every model.sig (OpenSSF Model Signing) among its files must be valid, for all files beside it.
     A signature shows that the key signed this digest, but neither when nor that it was not withdrawn since.
     """
-    from kittui.trust.keyring import Keyring
-    from kittui.trust.keys import load_public_key
     from kittui.usecases.trust.names import plain_name
-    from kittui.usecases.trust.verify import verify
 
     wanted = predicate_uri(kind) if kind else None
     if public_key is not None:

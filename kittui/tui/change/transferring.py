@@ -12,6 +12,7 @@ from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
+from kittui.transfer.progress import Progress
 from kittui.tui.change.changing import (
     ask_override,
     choose_variants,
@@ -254,7 +255,6 @@ def _job(
     anew: bool,
 ) -> Job:
     """`anew`: plan it again when its turn comes, because another transfer may have moved shared blobs."""
-    from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, plan_move
 
     async def work(job: Job) -> str:
@@ -284,7 +284,6 @@ def _job(
 
 async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, job: Job) -> None:
     """Also pull what model references name; the ModelKit itself is in the store already, and stays."""
-    from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, parent_missing, parents_of, plan_move
 
     store = plan.transfer.destination.source

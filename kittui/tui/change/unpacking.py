@@ -11,6 +11,7 @@ from kittui.disk.paths import typed_path
 from kittui.errors import Interrupted, KittuiError, StorageError, sentences
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, counted, size_text
+from kittui.transfer.progress import Progress
 from kittui.tui.change.changing import choose_variants, left_out_notes, marked, name_failures
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.ticks import Ticks, folders
@@ -126,7 +127,6 @@ Again = Callable[["StorageError", "Ticked", float], Awaitable["Ticked | None"]]
 
 def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again: Again | None = None) -> Job:
     """With all layers ticked, parents are unpacked too, as with `kit unpack`."""
-    from kittui.transfer.progress import Progress
     from kittui.usecases.unpack.apply import apply_unpack
     from kittui.usecases.unpack.plan import plan_unpack
 

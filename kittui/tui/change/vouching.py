@@ -10,6 +10,7 @@ from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError, NotFound, UsageError
 from kittui.terminal import clean
 from kittui.trust.reviews import decisions
+from kittui.trust.statements import predicate_uri
 from kittui.tui.change.changing import marked, name_failures
 from kittui.tui.change.ticks import folders
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
@@ -18,6 +19,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.changes import Batch, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.usecases.trust.names import plain_name
+from kittui.usecases.trust.words import left_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +95,6 @@ async def vouch(context: Context) -> None:
 
 async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple[dict[str, Digest], list[Part]]:
     """What each ModelKit was fully reviewed against here, and remarks about the reviews."""
-    from kittui.usecases.trust.words import left_text
-
     champion = context.ports.settings.lifecycle.champion
 
     async def look(mark: Mark) -> tuple[str, Digest | None, str, Sequence[Part]]:
@@ -175,8 +175,6 @@ async def _said(
 
 
 def _wrong_type(text: str) -> str:
-    from kittui.trust.statements import predicate_uri
-
     try:
         predicate_uri(text.strip())
     except KittuiError as error:
@@ -225,7 +223,6 @@ async def _signer(context: Context, what: str) -> Signer | None:
 async def _write(
     context: Context, mark: Mark, what: str, said: tuple[str, str], signer: Signer, against: Digest | None
 ) -> Attestation:
-    from kittui.trust.statements import predicate_uri
     from kittui.usecases.trust.sign import attest, read_predicate, review, sign
 
     # The digest that the user saw, not what the tag points to now.

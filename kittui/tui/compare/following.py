@@ -10,6 +10,7 @@ from kittui.tui.compare.over_versions import TimelineScreen
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere, Selection, TensorHere
+from kittui.usecases.browse.exact import exact_kitfile
 from kittui.usecases.diff.compare import Side
 from kittui.usecases.diff.manifests import without_digests
 from kittui.usecases.diff.timeline import Subject
@@ -45,7 +46,6 @@ async def _chosen(context: Context) -> Subject | None:
     if repository is None or target is None:
         return None
     kit = await context.ports.modelkit(repository, target)
-    from kittui.usecases.browse.exact import exact_kitfile
 
     values = values_by_path(without_digests(exact_kitfile(kit)))
     if not values:

@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 
 from kittui.formats.loading import is_loaded
 from kittui.formats.tar import FileEntry
-from kittui.usecases.inspect.risk import EXECUTABLES, SCRIPTS
+from kittui.usecases.inspect.files import ListedLayer
+from kittui.usecases.inspect.risk import EXECUTABLES, SCRIPTS, assess
 from kittui.usecases.inspect.scan import READ
 
 if TYPE_CHECKING:
@@ -87,8 +88,6 @@ class Badges:
 
         Raises what reading the layer raises.
         """
-        from kittui.usecases.inspect.files import ListedLayer
-        from kittui.usecases.inspect.risk import assess
 
         async def decline(_: object) -> bool:
             return False

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kittui.errors import Refused
+from kittui.tasks import aside
 from kittui.terminal import size_text
+from kittui.tui.frame import outside
 from kittui.tui.frame.commands import Command, marks_set, needs
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere, Selection, TensorHere
+from kittui.tui.widgets.lines import Page
 
 if TYPE_CHECKING:
     from kittui.tui.frame.ports import Ports
@@ -59,7 +63,6 @@ async def verify_selected(context: Context) -> None:
 
 
 async def _hand_over(context: Context, how: str) -> None:
-    from kittui.tui.frame import outside
     from kittui.usecases.inspect.copies import LayerFile
 
     here = file_of(context.selection)
@@ -80,12 +83,9 @@ async def page_selected(context: Context) -> None:
 
 async def file_tab(ports: Ports, selection: Selection) -> Page:
     """The file under the cursor, in the details pane."""
-    from kittui.errors import Refused
-    from kittui.tasks import aside
     from kittui.tui.frame.asking import why
     from kittui.tui.inspect.contents import open_here
     from kittui.tui.inspect.pages import pane_page
-    from kittui.tui.widgets.lines import Page
 
     here = file_of(selection)
     if here is None:

@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, Malformed
+from kittui.formats.model_file import header_budget, read_weights
 from kittui.terminal import size_text
 from kittui.tui.frame.asking import agree
 from kittui.tui.frame.selection import FileHere
+from kittui.usecases.inspect.prices import FREE, Price
 from kittui.usecases.inspect.viewers.registry import show
 from kittui.usecases.inspect.viewers.shown import OpenFile, Shown, Tensors, Way
+from kittui.usecases.inspect.views import BytesView, drive
 
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
@@ -27,9 +30,6 @@ async def prove(context: Context, here: FileHere, contents: Shown | None) -> Sho
     Returns the same contents if what they show is verified too, different ones if the layer's bytes differ from what
     was served by ranges, and None if nothing was verified. Without contents it is only the layer that is proven.
     """
-    from kittui.usecases.inspect.prices import FREE, Price
-    from kittui.usecases.inspect.views import BytesView
-
     layer = here.layer
     name = layer.path or layer.digest.short
     price = Price(layer.size, f"layer {name}", "only the whole layer proves its digest")
@@ -73,9 +73,6 @@ async def prove(context: Context, here: FileHere, contents: Shown | None) -> Sho
 
 async def _model_again(context: Context, here: FileHere, contents: Shown, held: bytes) -> Shown:
     """Read the header once more from proven bytes; the tree on the screen stays where it says the same."""
-    from kittui.formats.model_file import header_budget, read_weights
-    from kittui.usecases.inspect.views import BytesView, drive
-
     short, tensors = here.layer.digest.short, contents.first
     if not isinstance(tensors, Tensors):
         return contents

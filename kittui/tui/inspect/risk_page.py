@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, Unsupported
 from kittui.terminal import clean, size_text
 from kittui.tui.inspect.badges import MARK, known_by
 from kittui.tui.widgets.documents import heading
 from kittui.tui.widgets.lines import Line, Page
-from kittui.usecases.inspect.scan import READ
+from kittui.usecases.inspect.files import FoundFile, list_layers
+from kittui.usecases.inspect.prices import FREE
+from kittui.usecases.inspect.risk import assess
+from kittui.usecases.inspect.scan import READ, scan_files
 
 if TYPE_CHECKING:
     from kittui.tui.frame.context import Context
@@ -27,9 +30,6 @@ NAMES = 40
 
 async def load_risk(ports: Ports, selection: Selection) -> Page:
     """List the layers that cost nothing to list, look at their files, and say both."""
-    from kittui.usecases.inspect.files import list_layers
-    from kittui.usecases.inspect.risk import assess
-
     kit, repository = selection.modelkit, selection.repository
     if kit is None or repository is None:
         return Page()
@@ -90,11 +90,7 @@ def _more(names: Sequence[str]) -> list[Line]:
 
 async def scan_selected(context: Context) -> None:
     """Copy the files that ModelScan looks into, saying before what that costs, and put its findings beside them."""
-    from kittui.errors import Unsupported
     from kittui.tui.dialogs.confirm import ConfirmDialog
-    from kittui.usecases.inspect.files import FoundFile, list_layers
-    from kittui.usecases.inspect.prices import FREE
-    from kittui.usecases.inspect.scan import scan_files
 
     kit, repository = context.selection.modelkit, context.selection.repository
     if kit is None or repository is None:

@@ -18,6 +18,7 @@ from kittui.errors import KittuiError, Refused
 from kittui.oci.traffic import metered
 from kittui.tasks import aside
 from kittui.terminal import clean, size_text
+from kittui.tui.frame import outside
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere
 from kittui.tui.inspect.contents import open_here
@@ -429,7 +430,6 @@ class ViewerScreen(Screen[None]):
 
     def action_outside(self, how: Literal["edit", "page"]) -> None:
         """Open a verified copy in the editor, or pipe it to the pager."""
-        from kittui.tui.frame import outside
         from kittui.usecases.inspect.copies import LayerFile
 
         here, program = self._here, self._opened_by.program

@@ -16,6 +16,7 @@ from kittui.modelkit.variants import label_keys
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.terminal import age_text, clean, size_text
+from kittui.trust.documents import write_time
 from kittui.tui.frame.ports import Ports
 from kittui.tui.panes.signed import word_spans
 from kittui.tui.panes.tag_rows import Order, TagList, TagRow
@@ -147,7 +148,6 @@ class TagCells:
             return ""
         actor, time = self.moves.get((tag, digest), ("", ""))
         if known is not None:
-            from kittui.trust.documents import write_time
             from kittui.usecases.trust.board import last_move
             from kittui.usecases.trust.names import plain_name
 

@@ -16,6 +16,8 @@ from kittui.tui.frame.deleting import agree_to_delete
 from kittui.tui.frame.failures import left_out
 from kittui.usecases.change.clean import CleanRules, Selected
 from kittui.usecases.change.plan import Answers, new_batch
+from kittui.usecases.change.removals import plan_removals
+from kittui.usecases.change.siblings import TagsOfBatch
 from kittui.usecases.change.words import removed_text, undo_text
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ LISTED = 12
 
 async def clean_up(context: Context) -> None:
     """Clean up the repository under the cursor, or all of the place."""
-    from kittui.usecases.change.removals import plan_removals
-
     rules = await _ask(context)
     if rules is None:
         return
@@ -140,7 +140,6 @@ def _stays(found: Selected) -> list[str]:
 async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Failures, typed: Sequence[str]) -> None:
     """Delete one after the other; what fails is named, and the rest is done."""
     from kittui.usecases.change.remove import apply_remove
-    from kittui.usecases.change.siblings import TagsOfBatch
 
     tools = context.ports.change_tools()
     answers = Answers(f"clean-up: {rules.words}", typed, asked=True, batch=new_batch())

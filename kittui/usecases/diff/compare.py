@@ -13,6 +13,7 @@ from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.compare.text import AS_EVER, LineRules
 from kittui.errors import KittuiError
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import at_once
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
@@ -292,8 +293,6 @@ async def _version(side: Side, kit: ModelKit) -> Version:
 
 async def _other_tags(side: Side, kit: ModelKit) -> list[str]:
     """Further tags on the same manifest, which are free to find on this machine; empty if the listing fails."""
-    from kittui.oci.order import natural_key
-
     found: set[str] = set()
     try:
         async for page in side.repository.tags():

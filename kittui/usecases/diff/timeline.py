@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
-from kittui.compare.documents import same_value
+from kittui.compare.documents import same_value, values_by_path
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import plain_path
 from kittui.oci.descriptor import Descriptor
@@ -283,8 +283,6 @@ def _listed(value: Any) -> Any:
 
 def lookup(document: Mapping[str, Any], path: str) -> tuple[bool, Any]:
     """Look up a path as comparisons write it (`datasets[training].path`): whether it exists, and its value."""
-    from kittui.compare.documents import values_by_path
-
     if path in (found := values_by_path(document)):
         return True, found[path]
     return False, None
