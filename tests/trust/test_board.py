@@ -55,6 +55,23 @@ async def rows(found: Board, *repositories: MemoryRepository) -> list[BoardRow]:
     return [row async for row in found.rows(repositories)]
 
 
+async def test_nothing_is_left_of_a_board_that_is_not_read_to_its_end(tmp_path: Path) -> None:
+    reached = asyncio.Event()
+
+    class Slow(MemoryRepository):
+        async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
+            reached.set()
+            await asyncio.sleep(1000)
+            yield ()
+
+    before = asyncio.all_tasks()
+    reading = asyncio.ensure_future(rows(board(tmp_path), Slow(MemorySource(), "slow")))
+    await reached.wait()
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert asyncio.all_tasks() == before
+
+
 async def test_stages_first_and_details_after_them(tmp_path: Path) -> None:
     source = MemorySource()
     fraud, churn, plain = (source.repository(name) for name in ("fraud", "churn", "plain"))
@@ -294,10 +311,15 @@ async def test_stages_that_were_not_listed_are_asked_for_once_and_a_few_at_a_tim
         nonlocal now, most
         now += 1
         most = max(most, now)
+        if now == source.at_once:
+            full.set()
+        async with asyncio.timeout(20):
+            await full.wait()
         await asyncio.sleep(0)
         now -= 1
         return await read(repository, target)
 
+    full = asyncio.Event()
     monkeypatch.setattr(MemoryRepository, "tags", tags)
     monkeypatch.setattr(MemoryRepository, "manifest", manifest)
     done = [row for row in await rows(board(tmp_path), *cut) if row.complete]

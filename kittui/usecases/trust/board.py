@@ -129,7 +129,7 @@ class Board:
 
     async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
         """Each repository twice, as they get known: with its stages, then with details. One that fails is marked."""
-        queue: asyncio.Queue[BoardRow] = asyncio.Queue()
+        queue: asyncio.Queue[BoardRow | None] = asyncio.Queue()
         gate = asyncio.Semaphore(at_once(repositories))
 
         async def names(repository: Repository) -> BoardRow:
@@ -143,18 +143,16 @@ class Board:
                 await queue.put(await self.details_of(row))
 
         async def work() -> None:
-            found = await together(*(names(repository) for repository in repositories))
-            await together(*(details(row) for row in found if not row.complete))
+            try:
+                found = await together(*(names(repository) for repository in repositories))
+                await together(*(details(row) for row in found if not row.complete))
+            finally:
+                queue.put_nowait(None)
 
         task = asyncio.create_task(work())
         try:
-            while not (task.done() and queue.empty()):
-                getting = asyncio.ensure_future(queue.get())
-                await asyncio.wait({getting, task}, return_when=asyncio.FIRST_COMPLETED)
-                if getting.done():
-                    yield getting.result()
-                else:
-                    getting.cancel()
+            while (row := await queue.get()) is not None:
+                yield row
             await task
         finally:
             await stop(task)
