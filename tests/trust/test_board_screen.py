@@ -19,6 +19,7 @@ from kittui.cli.ports import build_ports
 from kittui.config import Flags
 from kittui.demo.stage import set_up
 from kittui.demo.trusted import REPOSITORY, vouch
+from kittui.errors import UsageError
 from kittui.modelkit import STAGES
 from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL
@@ -209,6 +210,19 @@ async def test_what_can_not_be_read_is_a_marked_row(kits: Kits) -> None:
         screen = await opened(pilot)
         assert "registry.test/churn" in names(screen)
         assert "the registry is down" in text_of(pilot)
+
+
+async def test_what_ends_the_reading_is_said_once(kits: Kits) -> None:
+    async def lost(words: Sequence[str]) -> Any:
+        raise UsageError("acme:v1 is a ModelKit; this works on repositories")
+
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        screen = await opened(pilot)
+        screen._reading._trust = replace(screen._reading._trust, named=lost)
+        await pilot.press("r")
+        await said_times(pilot, "acme:v1 is a ModelKit", 1)
+        await quiet(pilot)
+        await said_times(pilot, "acme:v1 is a ModelKit", 1)
 
 
 async def test_half_and_whole_pages(tmp_path: Path) -> None:

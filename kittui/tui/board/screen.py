@@ -142,6 +142,7 @@ class BoardScreen(TableScreen):
         names = [clean(labels.get(word, word), limit=80) for word in self._words]
         self._header.where = ("Board", ", ".join(names) or "everything")
         self.draw()
+        failed: KittuiError | None = None
         try:
             await self._read_journal()
             async for row in self._reading.read(self._words, before):
@@ -149,9 +150,10 @@ class BoardScreen(TableScreen):
                     self._grid.compact = (self._reading.total or 0) > MANY
                 self._draw_soon()
         except KittuiError as error:
+            failed = error
             self.program.fail(error)
         self.draw()
-        if problems := self._reading.problems:
+        if problems := [one for one in self._reading.problems if one is not failed]:
             texts = (f"{clean(one.reference or '')}: {clean(one.message)}" for one in problems[:3])
             self.notify("\n".join(texts), severity="warning", markup=False)
 
