@@ -11,6 +11,7 @@ from textual.widgets import Input, OptionList
 
 from kittui.errors import NotFound
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.traffic import count, record
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
@@ -142,6 +143,25 @@ async def test_where_letters_go_is_said_before_one_is_typed() -> None:
         await at_tags(pilot)
         may = await preparing(pilot, source)
         assert any("keys wait for its dialog; Esc discards them" in text for text in browse(pilot).program.activities)
+        may.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+
+
+async def test_how_much_was_asked_has_room_on_80_columns_while_keys_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(80, 24)) as pilot:
+        await at_tags(pilot)
+        ask = source.ask
+
+        async def counted(what: str, about: str) -> None:
+            count(requests=129, received=1_800_000)
+            record("GET", "http://registry.acme.dev/v2/", 200, "3", 0.1)
+            await ask(what, about)
+
+        monkeypatch.setattr(source, "ask", counted)
+        may = await preparing(pilot, source)
+        words = "Retag … 129 requests; keys wait for its dialog; Esc discards them"
+        await until(pilot, lambda: words in text_of(pilot).splitlines()[0])
         may.set()
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
 

@@ -14,10 +14,13 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from kittui.tui.dialogs.dialog import Dialog, Part, Words
+from kittui.tui.widgets.text_lines import wrap
 
 Value = TypeVar("Value")
 PAUSE: Final = 1.0
 """Seconds after which what is typed begins anew."""
+_PADDING: Final = 2
+"""Cells beside each choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,22 @@ class Choices(OptionList):
         Binding("ctrl+u", "half(-1)", "Half up", id="dialog.half-up", show=False),
     ]
 
-    def __init__(self, *choices: Option) -> None:
+    def __init__(self, *choices: Option, hang: int = 4) -> None:
+        """A choice that is wider than the dialog goes on in the next line, `hang` cells from where it begins."""
         super().__init__(*choices)
+        self._whole = [choice.prompt for choice in choices]
+        self._hang = hang
         self._typed, self._typed_at = "", 0.0
         self._before: int | None = None
+
+    def on_resize(self) -> None:
+        """Break what is too wide."""
+        width = self.scrollable_content_region.width - _PADDING
+        for number, whole in enumerate(self._whole):
+            if isinstance(whole, Content) and width > 0:
+                pieces = wrap(whole.plain, width, self._hang)
+                lines = [Content(" " * indent) + whole[start:end] for start, end, indent in pieces]
+                self.replace_option_prompt_at_index(number, Content("\n").join(lines))
 
     def on_key(self, event: events.Key) -> None:
         """What is typed goes to the choice that begins with it; where none does, Enter chooses nothing.
@@ -117,7 +132,8 @@ class ChoiceDialog(Dialog[Value]):
                     disabled=bool(choice.refused),
                 )
                 for choice in self._choices
-            )
+            ),
+            hang=width + 2,
         )
 
     def on_mount(self) -> None:

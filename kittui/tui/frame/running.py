@@ -59,14 +59,16 @@ class Running:
         if not self._keyboard.works(task):
             self._say(_key(task), None)
             return
-        stops = "keys wait for its dialog; Esc discards them" if self._keyboard.prepares(task) else "Esc stops"
+        prepares = self._keyboard.prepares(task)
+        stops = "keys wait for its dialog; Esc discards them" if prepares else "Esc stops"
         if far.words:
             self._say(_key(task), f"{label}: {far.words}; {stops}")
             return
         asked = ""
         if traffic.requests:
-            received = f", {size_text(traffic.bytes)}" if traffic.bytes else ""
-            host = f"{traffic.host}: " if traffic.host else ""
+            # Beside what keys do, 80 columns have no room for more than how many.
+            received = f", {size_text(traffic.bytes)}" if traffic.bytes and not prepares else ""
+            host = f"{traffic.host}: " if traffic.host and not prepares else ""
             asked = f" {host}{counted(traffic.requests, 'request')}{received};"
         self._say(_key(task), f"{label} …{asked} {stops}")
 
