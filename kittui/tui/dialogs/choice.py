@@ -46,7 +46,7 @@ class Choices(OptionList):
     ]
 
     def __init__(self, *choices: Option, hang: int = 4) -> None:
-        """A choice that is wider than the dialog goes on in the next line, `hang` cells from where it begins."""
+        """A choice that is wider than the dialog continues on the next line, indented by `hang` cells."""
         super().__init__(*choices)
         self._whole = [choice.prompt for choice in choices]
         self._hang = hang

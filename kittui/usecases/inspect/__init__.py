@@ -1,1 +1,1 @@
-"""Looking inside layers: their files, models and risks, from as few bytes as possible."""
+"""Looks inside layers: their files, models and risks, from as few bytes as possible."""

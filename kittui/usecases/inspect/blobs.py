@@ -1,4 +1,4 @@
-"""Layers as they are stored: small ones whole, others by ranges, where their source gives them."""
+"""Reads stored layers: small ones whole, others by ranges if their source supports that."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from kittui.modelkit import Layer
 
 SMALL = 64 * 1024
-"""Bytes up to which a layer is read whole, and so verified, instead of by ranges."""
+"""Layers up to this many bytes are read whole, and so verified, instead of by ranges."""
 VIEWS = 32
-"""Layers whose ranges are remembered at once."""
+"""Number of layers whose ranges are remembered."""
 
 Key = tuple[str, str]
 
 
 def key_of(repository: Repository, layer: Layer) -> Key:
-    """What tells a layer of one place from all others."""
+    """A unique key for a layer in a place."""
     return str(repository.source.place), f"{repository.name}@{layer.digest}"
 
 
@@ -40,7 +40,7 @@ class LayerBlobs:
         self._views: OrderedDict[Key, BlobView | BytesView] = OrderedDict()
 
     async def view(self, repository: Repository, layer: Layer) -> BlobView | BytesView:
-        """The layer's blob as it is stored: small remote ones are read whole and verified."""
+        """Return a view of the layer's blob as stored: small remote ones are read whole and verified."""
         key = key_of(repository, layer)
         view = self._views.get(key)
         if view is None:
@@ -55,14 +55,14 @@ class LayerBlobs:
         return view
 
     async def opening(self, repository: Repository, layer: Layer) -> AbstractAsyncContextManager[BlobReader]:
-        """The layer's blob from its start to its end."""
+        """Open the layer's whole blob."""
         if layer.size <= SMALL and not is_local(repository):
             view = await self.view(repository, layer)
             return _reading(await view.read(0, layer.size))
         return repository.open_blob(layer.descriptor)
 
     async def lacks_ranges(self, repository: Repository, layer: Layer) -> bool:
-        """Whether the source serves only wholes: known from its capabilities, else asked with one byte."""
+        """Whether the source serves only wholes: from its capabilities, else by requesting one byte."""
         ranges = repository.source.capabilities.ranges
         if ranges.state == "unknown" and not is_local(repository):
             try:
@@ -73,7 +73,7 @@ class LayerBlobs:
         return ranges.denied
 
     def is_verified(self, repository: Repository, layer: Layer) -> bool:
-        """Whether what is read of the layer comes from bytes that were hashed whole in this run."""
+        """Whether reads of the layer come from bytes whose whole hash was verified in this run."""
         view = self._views.get(key_of(repository, layer))
         return view is not None and view.verified
 

@@ -1,4 +1,4 @@
-"""Verified copies of files for other programs: whole, read only, in a private folder."""
+"""Writes verified copies of files for other programs: whole, read-only, in a private folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.prices import Ask
 
 Passed = Callable[[int, int], None]
-"""Called with the bytes of the layer that were read, and all that there are."""
+"""Called with the layer's bytes read so far, and their total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class LayerFile:
 
     @property
     def path(self) -> str:
-        """Where it is in the ModelKit."""
+        """Its path in the ModelKit."""
         return self.entry.path
 
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """What lies in no layer, as the Kitfile: its name and text, which came with a verified manifest."""
+    """A file outside layers, such as the Kitfile: its name and text, from a verified manifest."""
 
     path: str
     text: str
@@ -55,13 +55,13 @@ Original = LayerFile | TextFile
 
 @dataclass(frozen=True, slots=True)
 class PrivateCopy:
-    """A copy of a file, and the sha256 it was written with."""
+    """A copy of a file, and its sha256 when it was written."""
 
     path: Path
     digest: str
 
     def changed(self) -> bool:
-        """Whether somebody wrote to it since. Blocks."""
+        """Whether it was changed since. Blocks."""
         try:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() != self.digest
@@ -72,10 +72,10 @@ class PrivateCopy:
 async def copy_of(
     original: Original, folder: Path, *, ask: Ask | None = None, on_bytes: Passed | None = None
 ) -> PrivateCopy:
-    """Write a file into a folder, whole, read only and proved by its layer's digest.
+    """Write a file into a folder, whole, read-only and proved by its layer's digest.
 
-    `ask` is asked where much has to be read for that. Raises Refused, DigestMismatch, StorageError, DiskFull, and what
-    reading raises; nothing is kept then.
+    `ask` is called if that takes much reading. Raises Refused, DigestMismatch, StorageError, DiskFull, and what reading
+    raises; then no copy is left.
     """
     path = folder / safe_name(original.path)
     hasher = hashlib.sha256()

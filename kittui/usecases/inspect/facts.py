@@ -1,4 +1,4 @@
-"""What is known of a model besides its tensors: architecture and hyperparameters, and where each was read."""
+"""Gathers facts on a model besides its tensors: architecture and hyperparameters, with their sources."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.models import Shard
 
 CONFIG_LIMIT = 256 * 1024
-"""Bytes of a config.json that are read."""
+"""Maximum bytes of a config.json."""
 LAYER_LIMIT = 1024 * 1024
-"""Bytes of another layer that is listed to look for a config.json, at most."""
+"""Maximum bytes of another layer that is listed to find a config.json."""
 _SHARD = re.compile(r"(.+)-\d{1,9}-of-\d{1,9}(\.safetensors|\.bin)\Z")
 VALUE = 400
-"""Characters of a value that are kept."""
+"""Maximum characters kept of a value."""
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -39,12 +39,12 @@ _SIZES: Mapping[str, tuple[str, ...]] = {
     "context": ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "context_length"),
     "vocabulary": ("vocab_size", "n_vocab"),
 }
-"""What the sizes of an architecture are called in config.json and in GGUF."""
+"""Names of an architecture's sizes in config.json and in GGUF."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Names and values under a title that says what they are and where they come from."""
+    """Names and values under a title that says what they are and their source."""
 
     title: str
     pairs: Pairs
@@ -52,7 +52,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """`summary`: a few words for one line; `sections`: all of it; `problems`: what could not be read."""
+    """`summary`: a few words for one line; `sections`: everything; `problems`: what could not be read."""
 
     summary: Pairs
     sections: tuple[Section, ...]
@@ -67,7 +67,10 @@ async def model_facts(
     weights: Weights,
     shards: Sequence[Shard] = (),
 ) -> ModelFacts:
-    """Gather what config.json beside the file, its own metadata and the Kitfile say; reads kilobytes, asks nothing."""
+    """Gather facts from the config.json beside the file, its metadata and the Kitfile.
+
+    Reads kilobytes, without asking.
+    """
     problems = [f"{shard.file} {shard.problem}" for shard in shards if shard.problem]
     config: dict[str, Any] = {}
     try:
@@ -94,7 +97,7 @@ def gathered(
     layer: Layer,
     problems: Sequence[str] = (),
 ) -> ModelFacts:
-    """Put a config.json, a file's metadata and the Kitfile's model together."""
+    """Combine a config.json, a file's metadata and the Kitfile's model."""
     sections: list[Section] = []
     own = {str(key): value for key, value in weights.metadata.items()}
     prefix = str(own.get("general.architecture", "")) + "."
@@ -163,21 +166,21 @@ async def _config(
 async def shard_index(
     inspector: Inspector, repository: Repository, found: FoundFile, modelkit: ModelKit | None
 ) -> FoundFile | None:
-    """The index that joins a shard with its siblings, where the file is one and its index lies beside it."""
+    """Find the index that joins a shard with its siblings, if the file is one and its index lies beside it."""
     match = _SHARD.match(posixpath.basename(found.entry.path))
     if match is None:
         return None
     try:
         return await _beside(inspector, repository, found, modelkit, f"{match[1]}{match[2]}.index.json")
     except KittuiError:
-        # The shard can be shown alone; what is wrong with the other layer shows where that is opened.
+        # The shard can be shown alone; the other layer's problem is shown when that is opened.
         return None
 
 
 async def _beside(
     inspector: Inspector, repository: Repository, found: FoundFile, modelkit: ModelKit | None, name: str
 ) -> FoundFile | None:
-    """A file in the same folder, from the same layer or from a small one that the Kitfile puts there."""
+    """Find a file in the same folder, in the same layer or in a small one that the Kitfile puts there."""
     wanted = posixpath.join(posixpath.dirname(found.entry.path), name)
     layers = [found.layer]
     if modelkit is not None:

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.oci.protocols import Repository
 
-"""Layers listed at once."""
+"""Number of layers listed concurrently."""
 
 OnLayer = Callable[["Layer", int, int, int], None]
-"""Called while a layer is listed: the layer, files so far, bytes of it passed, its bytes."""
+"""Called while a layer is listed: the layer, files so far, its bytes passed, its total bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedLayer:
-    """A layer with its files, or with the error that kept them away."""
+    """A layer with its files, or with the error that prevented listing them."""
 
     layer: Layer
     listing: LayerListing | None
@@ -34,7 +34,7 @@ class ListedLayer:
 
     @property
     def problem(self) -> str | None:
-        """Why the listing is not whole, in words."""
+        """Why the listing is incomplete, in words."""
         if self.error is not None:
             return self.error.message
         return self.listing.problem if self.listing is not None else None
@@ -56,7 +56,7 @@ async def list_layers(
     on_layer: OnLayer | None = None,
     ask: Ask | None = None,
 ) -> list[ListedLayer]:
-    """List several layers at once, in their order; one that fails is marked, the others are still listed."""
+    """List several layers concurrently, in their order; failed ones are marked, the others are still listed."""
 
     async def one(layer: Layer) -> ListedLayer:
         def progress(entries: list[FileEntry], position: int, size: int) -> None:
@@ -72,7 +72,7 @@ async def list_layers(
 
 
 def covers(layer: Layer, path: str) -> bool:
-    """Whether the layer's path in the Kitfile says that a file lies in it."""
+    """Whether a file is in the layer, by the layer's path in the Kitfile."""
     if not layer.path or layer.legacy:
         return True
     root = posixpath.normpath(layer.path)
@@ -80,7 +80,7 @@ def covers(layer: Layer, path: str) -> bool:
 
 
 def chosen(layers: Sequence[Layer], wanted: str) -> list[Layer]:
-    """The layers that a user means by a type, path, name or (start of a) digest."""
+    """Find the layers that match a type, path, name or (start of a) digest."""
     exact = [layer for layer in layers if wanted in (layer.path, layer.name, layer.digest)]
     if exact:
         return exact
@@ -103,10 +103,11 @@ async def find_in_layers(
     layer: str | None = None,
     ask: Ask | None = None,
 ) -> FoundFile:
-    """The file of a path; layers whose Kitfile path covers it are looked at first, the others only if it isn't there.
+    """Find the file at a path.
 
-    `layer` names the one that is meant, by type, path, name or digest. Raises NotFound, AmbiguousReference where
-    several layers have different bytes at this path, and the first error of a layer that might have it.
+    Layers whose Kitfile path covers it are searched first, the others only if it isn't there. `layer` restricts the
+    search by type, path, name or digest. Raises NotFound, AmbiguousReference if several layers have different bytes at
+    this path, and the first error of a layer that might have it.
     """
     wanted = plain_path(path)
     if layer is not None:
@@ -134,7 +135,7 @@ async def find_in_layers(
             names = ", ".join(f"--layer {one.layer.path or one.layer.digest.short}" for one in files[:5])
             raise AmbiguousReference(f"{path} is in {len(files)} layers", hint=f"Choose one with {names}.")
         if files:
-            # Of several of one path the last one counts, as for tar.
+            # Of several files with one path, the last one counts, as in tar.
             return files[-1]
     if errors:
         raise errors[0]

@@ -1,7 +1,7 @@
-"""What is remembered of layers: listings, checkpoints and frames, tensor lists; in memory, and on disk with a cache.
+"""Remembers facts on layers: listings, checkpoints and frames, tensor lists; in memory, and on disk with a cache.
 
-What was verified is keyed by its digest and serves every source. What was not is keyed by source and digest, so that
-one lying registry can't fill another's view.
+Verified ones are keyed by digest and serve every source. Others are keyed by source and digest, so that a lying
+registry can't affect another's view.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 VERSION = 2
-"""Of what the entries look like: another one is not read."""
+"""Version of the entries' format: other versions are ignored."""
 HEADERS = 3
-"""Of what is read of model files: raised whenever a parser finds more, so that nothing older is shown."""
+"""Version of the model file parsers: raised whenever a parser finds more, so that older results are not shown."""
 MEMORY = 64
 """Entries of each kind kept in memory."""
 
@@ -34,9 +34,9 @@ MEMORY = 64
 class LayerListing:
     """The files of a layer.
 
-    `complete`: the walk came to the archive's end. `verified`: they come from bytes that hash to the layer's digest.
-    `output` is bytes of the uncompressed layer, as far as they were read. `problem` says why the listing stops early.
-    `frames`, of a zstd layer alone, counts the places it can be entered at: with one, a file needs all before it.
+    `complete`: the walk reached the archive's end. `verified`: they come from bytes that hash to the layer's digest.
+    `output` is the bytes of the uncompressed layer read so far. `problem` says why the listing stops early. `frames`,
+    only for a zstd layer, counts the places where it can be entered: with one, a file needs all before it.
     """
 
     files: tuple[FileEntry, ...]
@@ -47,13 +47,13 @@ class LayerListing:
     frames: int | None = None
 
     def dump(self) -> bytes:
-        """As bytes, for a cache."""
+        """Serialize to bytes, for a cache."""
         facts = [VERSION, self.complete, self.verified, self.output, self.problem, self.frames, self.files]
         return encode_json(facts)
 
     @classmethod
     def load(cls, content: bytes) -> LayerListing:
-        """What `dump` wrote; raises ValueError for anything else."""
+        """Read what `dump` wrote; raises ValueError for anything else."""
         try:
             version, complete, verified, output, problem, frames, files = decode_json(content.decode())
             if version != VERSION:
@@ -79,7 +79,7 @@ class LayerIndexes:
             await in_thread(self._cache.put, key, content)
 
     async def listing(self, repository: Repository, layer: Layer) -> LayerListing | None:
-        """What is known of the layer: verified, else what this very source once served."""
+        """Return the layer's listing: verified, else from what this source served earlier."""
         for key in _keys(repository, layer):
             found = self._listings.get(key)
             if found is not None:
@@ -96,7 +96,7 @@ class LayerIndexes:
         return None
 
     async def keep_listing(self, repository: Repository, layer: Layer, listing: LayerListing) -> None:
-        """Remember a listing; one that broke off without a fault of the layer's own is not."""
+        """Remember a listing, unless it was interrupted for a reason outside the layer."""
         if not listing.complete and not listing.problem:
             return
         verified, unverified = _keys(repository, layer)
@@ -105,7 +105,10 @@ class LayerIndexes:
         await self._put("files " + key, await in_thread(listing.dump))
 
     async def index(self, layer: Layer) -> tuple[bytes, int] | None:
-        """How a compressed layer is entered, and its bytes of output; only made by passes that verified the layer."""
+        """Return the index for entering a compressed layer, and its bytes of output.
+
+        Only verifying passes create it.
+        """
         key = f"{layer.compression} {layer.digest}"
         found = self._indexes.get(key)
         if found is None:
@@ -123,7 +126,7 @@ class LayerIndexes:
         await self._put(f"index {VERSION} {key}", output.to_bytes(8, "big") + index)
 
     async def weights(self, repository: Repository, layer: Layer, entry: FileEntry, lookups: int) -> Weights | None:
-        """A model file's header that was read before with so many lookups."""
+        """Return a model file's header that was read before with so many lookups."""
         for key in _keys(repository, layer):
             content = await self._get(_weights_key(key, entry, lookups))
             if content is not None:
@@ -153,7 +156,10 @@ def _weights_key(key: str, entry: FileEntry, lookups: int) -> str:
 
 
 def _keys(repository: Repository, layer: Layer) -> tuple[str, str]:
-    """Keys for what was verified, and for what this source served. How a layer is read depends on its media type."""
+    """The keys for verified facts, and for this source's.
+
+    They include the media type, which decides how a layer is read.
+    """
     how = f"{layer.digest} {layer.compression} {layer.format}"
     if layer.format == "raw":
         how += f" {layer.path}"

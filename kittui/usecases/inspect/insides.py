@@ -1,4 +1,4 @@
-"""Compressed layers that can be entered in their middle: gzip by an index, zstd where its frames are known."""
+"""Opens compressed layers for random access: gzip by an index, zstd if its frames are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONCE: Final = "compressed layers are read from their start once"
 
 
 class Insides:
-    """The content of compressed layers, readable in stretches; views of gzip layers are kept."""
+    """The content of compressed layers, readable in stretches; views of gzip layers are cached."""
 
     def __init__(self, blobs: LayerBlobs, indexes: LayerIndexes, lister: LayerLister) -> None:
         self._blobs = blobs
@@ -30,7 +30,7 @@ class Insides:
         self._gzip: OrderedDict[Key, GzipView] = OrderedDict()
 
     async def gzip(self, repository: Repository, layer: Layer, ask: Ask | None) -> GzipView:
-        """The inside of a gzip layer, read from its start once where that was never done.
+        """Open a gzip layer's content, after reading it once from its start if that was never done.
 
         Raises Refused if the price is not agreed to, Unsupported if the layer can't be entered.
         """
@@ -58,7 +58,7 @@ class Insides:
         return view
 
     async def zstd(self, repository: Repository, layer: Layer, ask: Ask | None) -> ZstdView | None:
-        """The inside of a zstd layer where its frames are known; each read that is not free is asked for."""
+        """Open a zstd layer's content if its frames are known; each read that is not free needs agreement."""
         view = await self._lister.zstd_view(repository, layer)
         if view is None or await self._blobs.lacks_ranges(repository, layer):
             return None
@@ -72,7 +72,7 @@ class Insides:
 
 
 def frames_text(frames: int) -> str:
-    """What the frames of a zstd stream mean for reading a file in it."""
+    """Explain what the frames of a zstd stream mean for reading a file in it."""
     if frames == 1:
         return "its zstd stream is one frame, so that a file is read from the layer's start"
     return f"its zstd stream has {frames} frames, and a file is read from the start of its frame"

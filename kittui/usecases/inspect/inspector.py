@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from kittui.state.indexes import IndexCache
 
 PIECE = 4 * 1024 * 1024
-"""Bytes of a file that are in memory at once while it is streamed."""
+"""Bytes of a streamed file in memory at once."""
 
 
 class Inspector:
-    """Lists layers and reads files in them, remembering what it learnt in memory and, with a cache, on disk.
+    """Lists layers and reads files in them, remembering results in memory and, with a cache, on disk.
 
-    More than `free_bytes` are streamed only where `ask` agrees; without `ask` they are refused, and the hint says how
-    many bytes it would have been. What is hopped through by ranges is never asked for: it stays small.
+    More than `free_bytes` are streamed only if `ask` agrees; without `ask` they are refused, and the hint gives the
+    number of bytes. Walking headers by ranges needs no agreement: it stays small.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Inspector:
         ask: Ask | None = None,
         held: Repository | None = None,
     ) -> None:
-        """`held` are blobs on this machine: what is among them is read from there, not from a registry."""
+        """`held` are blobs on this machine, which are read from there instead of a registry."""
         self._indexes = LayerIndexes(cache)
         self._blobs = LayerBlobs()
         self._terms = Terms(free_bytes, ask)
@@ -60,10 +60,11 @@ class Inspector:
     async def listing(
         self, repository: Repository, layer: Layer, *, on_progress: OnProgress | None = None, ask: Ask | None = None
     ) -> LayerListing:
-        """The files of a layer. A malformed layer is a listing with a `problem` and what was found before it.
+        """List the files of a layer.
 
-        Where the last call was cancelled while it hopped over headers, it continues from there. Raises Refused where
-        the price is not agreed to, DigestMismatch, and the source's errors.
+        A malformed layer gives a listing with a `problem` and what was found before it. If the last call was cancelled
+        while walking headers, it continues there. Raises Refused if the price is not agreed to, DigestMismatch, and the
+        source's errors.
         """
         repository = await self._nearest(repository, layer)
         async with self._locks.setdefault(key_of(repository, layer), asyncio.Lock()):
@@ -75,10 +76,10 @@ class Inspector:
             return found
 
     async def open(self, repository: Repository, layer: Layer, entry: FileEntry, *, ask: Ask | None = None) -> View:
-        """One file's content, readable in stretches.
+        """Open one file's content, readable in stretches.
 
-        Raises Malformed for an entry that has no readable content, Refused if the price is not agreed to, and
-        TooLarge for files over 64 MiB in a layer that can only be streamed.
+        Raises Malformed for an entry without readable content, Refused if the price is not agreed to, and TooLarge for
+        files over 64 MiB in a layer that can only be streamed.
         """
         _require_content(entry)
         repository = await self._nearest(repository, layer)
@@ -92,7 +93,7 @@ class Inspector:
                 return SliceView(blob, entry.offset, entry.size)
         if layer.compression == "zstd":
             inside = await self._insides.zstd(repository, layer, ask)
-            # A small file deep in a frame is read once and kept; a large one at each place that is looked at.
+            # A small file deep in a frame is read once and cached; a large one for each stretch.
             if inside is not None and (entry.size > READ_LIMIT or inside.is_near(entry.offset, entry.size)):
                 return SliceView(inside, entry.offset, entry.size)
         if entry.size > READ_LIMIT:
@@ -111,7 +112,7 @@ class Inspector:
     async def read_file(
         self, repository: Repository, layer: Layer, entry: FileEntry, limit: int, *, ask: Ask | None = None
     ) -> bytes:
-        """A file whole; raises TooLarge over `limit` bytes, and what `open` raises."""
+        """Read a whole file; raises TooLarge over `limit` bytes, and what `open` raises."""
         _require_size(entry, limit)
         view = await self.open(repository, layer, entry, ask=ask)
         return await view.read(0, entry.size)
@@ -119,9 +120,9 @@ class Inspector:
     async def stream_file(
         self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit, *, ask: Ask | None = None
     ) -> None:
-        """Hand a file's bytes to `emit` in order, whatever their number; memory stays small.
+        """Pass a file's bytes to `emit` in order, whatever their number, in little memory.
 
-        Raises as `open` does, and ConnectionLost; what was emitted before is then a beginning of the file.
+        Raises as `open` does, and ConnectionLost; then the bytes emitted so far are the beginning of the file.
         """
         _require_content(entry)
         if entry.size == 0:
@@ -174,7 +175,7 @@ class Inspector:
     async def verify(self, repository: Repository, layer: Layer, on_progress: OnProgress | None = None) -> LayerListing:
         """Read the whole layer, prove its digest, and remember its listing as verified.
 
-        Raises DigestMismatch if the layer is not what its digest says, and the source's errors.
+        Raises DigestMismatch if the layer does not match its digest, and the source's errors.
         """
         listing, _ = await self._lister.read_through(repository, layer, on_progress)
         await self._indexes.keep_listing(repository, layer, listing)
@@ -190,10 +191,10 @@ class Inspector:
         *,
         start: bool = False,
     ) -> tuple[LayerListing, bytes]:
-        """Read the whole layer, prove its digest, and give its listing and one file's bytes (at most `limit`) from it.
+        """Read the whole layer, prove its digest, and return its listing and one file's bytes (at most `limit`).
 
-        With `start` a longer file gives its first `limit` bytes. Raises DigestMismatch if the layer is not what its
-        digest says, Malformed if the file is not what `entry` says, TooLarge, and the source's errors.
+        With `start`, a longer file gives its first `limit` bytes. Raises DigestMismatch if the layer does not match its
+        digest, Malformed if the file does not match `entry`, TooLarge, and the source's errors.
         """
         if not start:
             _require_size(entry, limit)
@@ -218,11 +219,10 @@ class Inspector:
         *,
         ask: Ask | None = None,
     ) -> None:
-        """Hand a file's bytes to `emit` while the whole layer is read and its digest is proved.
+        """Pass a file's bytes to `emit` while the whole layer is read and its digest is proved.
 
-        Only once this returns is what was emitted known to be the file. Raises Refused if the price is not agreed
-        to, DigestMismatch, Malformed if the file is not what `entry` says or the layer ends before it does, and the
-        source's errors.
+        The emitted bytes are verified only once this returns. Raises Refused if the price is not agreed to,
+        DigestMismatch, Malformed if the file does not match `entry` or is cut off, and the source's errors.
         """
         _require_content(entry)
         repository = await self._nearest(repository, layer)
@@ -242,7 +242,7 @@ class Inspector:
     async def _pass(
         self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit, on_progress: OnProgress | None
     ) -> LayerListing:
-        """Read the whole layer, emit one file's bytes, and keep the listing, which is verified then.
+        """Read the whole layer, emit one file's bytes, and store the listing, which is then verified.
 
         The entry may come from headers that were read by ranges, so it is compared with the verified one.
         """
@@ -262,9 +262,9 @@ class Inspector:
         lookups: int = LOOKUPS,
         ask: Ask | None = None,
     ) -> Weights:
-        """The tensors and metadata of a model file, from its header alone; raises Malformed if it is none.
+        """Read the tensors and metadata of a model file, from its header alone; raises Malformed for any other file.
 
-        `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, with a short read for each.
+        `lookups`: maximum storages of a PyTorch checkpoint whose places are looked up, with a short read for each.
         """
         from kittui.formats.model_file import header_budget, read_weights
 
@@ -288,7 +288,7 @@ def _require_content(entry: FileEntry) -> None:
 
 
 def _require_same(listing: LayerListing, entry: FileEntry) -> None:
-    """An entry that a later one replaces will do only where the user was told of that."""
+    """Raise Malformed unless the entries match; a replaced entry is accepted only if the user was told so."""
     proven = next((each for each in listing.files if each.offset == entry.offset), None)
     if (
         proven is None

@@ -1,4 +1,4 @@
-"""Listing a layer: by hopping over its headers where it can be read by ranges, else in one pass from its start."""
+"""Lists a layer: by hopping over its headers if it can be read by ranges, else in one pass from its start."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.zstd_view import ZstdView
 
 HASHED = 64 * 1024 * 1024
-"""Bytes up to which a layer on this machine is hashed when it is listed."""
+"""Layers on this machine up to this many bytes are hashed when listed."""
 WALKS = 4
-"""Walks that were broken off and can continue."""
+"""Number of interrupted walks that can continue."""
 
 OnProgress = Callable[[list[FileEntry], int, int], None]
-"""Called while a listing grows, with its entries so far, and how many of the layer's bytes the walk has passed."""
+"""Called while a listing grows, with its entries and the layer's bytes passed so far."""
 
 
 class LayerLister:
-    """Lists layers and makes the passes over whole ones; what they teach is kept."""
+    """Lists layers, makes the passes over whole ones, and stores the results."""
 
     def __init__(self, blobs: LayerBlobs, indexes: LayerIndexes, terms: Terms) -> None:
         self._blobs = blobs
@@ -42,7 +42,7 @@ class LayerLister:
     async def list(
         self, repository: Repository, layer: Layer, on_progress: OnProgress | None, ask: Ask | None
     ) -> LayerListing:
-        """The files of a layer; raises Refused if the price is not agreed to, and the source's errors."""
+        """List the files of a layer; raises Refused if the price is not agreed to, and the source's errors."""
         if layer.format == "other" or layer.compression == "other":
             raise Unsupported(
                 f"a layer of type {layer.media_type} is not known",
@@ -68,13 +68,13 @@ class LayerLister:
         return (await self.read_through(repository, layer, on_progress))[0]
 
     async def agree(self, layer: Layer, size: int, reason: str, ask: Ask | None) -> None:
-        """Agree to reading so many bytes of a layer; raises Refused."""
+        """Ask for agreement to read so many bytes of a layer; raises Refused."""
         await self._terms.agree(Price(size, f"layer {layer.path or layer.digest.short}", reason), ask)
 
     async def _hop(
         self, repository: Repository, layer: Layer, view: View, on_progress: OnProgress | None
     ) -> LayerListing:
-        """Walk the headers; a walk that was cancelled continues where it was."""
+        """Walk the headers; a cancelled walk continues where it was."""
         key = key_of(repository, layer)
         walk = self._walks.pop(key, None)
         if walk is None:
@@ -98,7 +98,7 @@ class LayerLister:
     async def _hop_frames(
         self, repository: Repository, layer: Layer, on_progress: OnProgress | None
     ) -> LayerListing | None:
-        """Walk the headers in a zstd layer that says where its frames are; None if that reads too much of it."""
+        """Walk the headers in a zstd layer with known frames; None if that reads too much of it."""
         view = await self.zstd_view(repository, layer)
         if view is None or not view.is_fine():
             return None
@@ -116,14 +116,14 @@ class LayerLister:
             self._walks.pop(key_of(repository, layer), None)
             return None
         if listing.problem:
-            # Perhaps it is only the table that does not fit: the pass will tell.
+            # Perhaps only the seek table is wrong: the pass will show.
             return None
         return LayerListing(
             listing.files, listing.complete, listing.verified, listing.output, listing.problem, view.index.frames
         )
 
     async def zstd_view(self, repository: Repository, layer: Layer) -> ZstdView | None:
-        """The inside of a zstd layer that was read once, or has a seek table; None if its frames are not known."""
+        """The content of a zstd layer that was read once, or has a seek table; None if its frames are unknown."""
         key = key_of(repository, layer)
         if key in self._zstd:
             self._zstd.move_to_end(key)
@@ -154,7 +154,7 @@ class LayerLister:
         emit: Emit | None = None,
         stop_early: bool = False,
     ) -> tuple[LayerListing, PassResult]:
-        """One pass over the whole layer; what it teaches is kept. Raises DigestMismatch, and the source's errors."""
+        """Read the whole layer in one pass, and store the results. Raises DigestMismatch, and the source's errors."""
         plain = layer.size if layer.compression == "none" else None
         walk = None if layer.format == "raw" else TarWalk(plain, STREAM_PACE if wanted is not None else DISK)
 
@@ -200,6 +200,6 @@ def _compression(layer: Layer) -> Compression:
 
 
 def bare_file(layer: Layer, size: int) -> FileEntry:
-    """The one file of a raw layer."""
+    """The single file of a raw layer."""
     path = os.path.normpath(layer.path) if layer.path else layer.name or layer.digest.hex
     return FileEntry(path, "file", size, layer.mode, 0)

@@ -1,4 +1,4 @@
-"""Models: the tensors of a file, and of a sharded model joined over its files, from headers alone."""
+"""Opens models: the tensors of a file, or of a sharded model joined over its files, from headers alone."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.prices import Ask
 
 HEADERS = 4
-"""Headers of shards read at once at most: each takes memory."""
+"""Maximum shard headers read concurrently: each takes memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file of a sharded model; `found` is where it lies, `nbytes` the bytes of its tensors."""
+    """One file of a sharded model; `found` is its place, `nbytes` the bytes of its tensors."""
 
     file: str
     found: FoundFile | None
@@ -47,7 +47,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The tensors of a model; `shards` is empty if it is one file. `verified`: all layers it was read from were."""
+    """The tensors of a model; `shards` is empty if it is one file. `verified`: all of its layers were verified."""
 
     weights: Weights
     shards: tuple[Shard, ...]
@@ -62,10 +62,10 @@ async def open_model(
     *,
     ask: Ask | None = None,
 ) -> Model:
-    """The tensors of a model file; those of all shards, in whichever of `layers` they lie, where it is a shard index.
+    """Read the tensors of a model file, or of all shards in any of `layers` if it is a shard index.
 
-    A shard that is missing or can't be read is marked. Raises Malformed if the file is not a model file or index,
-    Refused if the price of its layer is not agreed to, and the source's errors.
+    Missing or unreadable shards are marked. Raises Malformed if the file is not a model file or index, Refused if the
+    price of its layer is not agreed to, and the source's errors.
     """
     weights = await inspector.weights(repository, found.layer, found.entry, ask=ask)
     indexed = is_shard_index(found.entry.path)
@@ -103,7 +103,7 @@ async def _beside(
     weights: Weights,
     ask: Ask | None,
 ) -> Model:
-    """A model whose tensors may lie in files beside it (ONNX): those that do not are marked."""
+    """Check a model whose tensors may be in files beside it (ONNX); those that are missing there are marked."""
     names = sorted({tensor.file for tensor in weights.tensors if tensor.file is not None})
     if not names or len(names) > SHARDS_LIMIT:
         return Model(weights, (), inspector.is_verified(repository, found.layer))
@@ -152,7 +152,7 @@ async def _beside(
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model file or shard index with its tensors, or with the error that kept them away."""
+    """A model file or shard index with its tensors, or with the error that prevented reading them."""
 
     found: FoundFile
     model: Model | None
@@ -162,9 +162,9 @@ class ListedModel:
 async def list_models(
     inspector: Inspector, repository: Repository, listed: Sequence[ListedLayer], *, ask: Ask | None = None
 ) -> list[ListedModel]:
-    """The models in layers that were listed; a shard that an index joins is not listed for itself.
+    """List the models in listed layers; shards that an index joins are not listed separately.
 
-    Files that are called like a model but hold something else, as many .bin files do, are left out.
+    Files that are named like a model but hold something else, such as many .bin files, are left out.
     """
     layers = [one.layer for one in listed]
     files = [
@@ -181,7 +181,7 @@ async def list_models(
         except KittuiError as error:
             return ListedModel(found, None, error)
 
-    # Of a split model the first part that is there stands for all.
+    # The first existing part of a split model stands for all.
     parts: dict[tuple[str, str, str], FoundFile] = {}
     for found in files:
         if (kin := split_kin(found.entry.path)) is not None:
@@ -219,7 +219,7 @@ def _shard(name: str, found: FoundFile | None, header: ShardHeader) -> Shard:
 
 
 def _groups(layers: Sequence[Layer], index: FoundFile, names: Sequence[str]) -> list[list[Layer]]:
-    """The layers to look in, the likeliest first: those the Kitfile says, then the model's, then the others."""
+    """The layers to search, the likeliest first: those in the Kitfile, then the model's, then the others."""
     folder = posixpath.dirname(posixpath.normpath(index.entry.path))
     near: list[Layer] = [index.layer]
     model: list[Layer] = []
@@ -235,7 +235,7 @@ def _groups(layers: Sequence[Layer], index: FoundFile, names: Sequence[str]) -> 
 
 
 class _Search:
-    """Looks for the shards of one model in layers, no further than until all are found."""
+    """Searches layers for the shards of one model until all are found."""
 
     def __init__(
         self, inspector: Inspector, repository: Repository, folder: str, names: Sequence[str], ask: Ask | None
@@ -264,12 +264,12 @@ class _Search:
                     places.setdefault(name, []).append(FoundFile(one.layer, entry))
 
     def best(self, name: str) -> FoundFile | None:
-        """The file meant by a shard's name: beside the index, else one in another folder."""
+        """The file for a shard's name: beside the index, else one in another folder."""
         found = self._beside.get(name) or self._elsewhere.get(name)
         return found[-1] if found else None
 
     def oddity(self, name: str) -> str | None:
-        """What is to be said of where a shard was found."""
+        """A remark on a shard found in an unusual place."""
         if name not in self._beside:
             return f"lies in {posixpath.dirname(self._elsewhere[name][-1].entry.path) or '.'}, not beside the index"
         count = len({found.layer.digest for found in self._beside[name]})
@@ -277,7 +277,7 @@ class _Search:
 
     @property
     def absence(self) -> str:
-        """What is to be said of a shard that was not found."""
+        """A remark on a shard that was not found."""
         if self._unlisted:
             return f"was not found, and not everything was listed ({'; '.join(self._unlisted[:3])})"
         return "is missing"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kittui.errors import Refused
 
 FREE = 1_000_000
-"""Bytes that may be read without a question."""
+"""Bytes that may be read without asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ Ask = Callable[[Price], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How many bytes may be read without a question, and whom to ask for more."""
+    """How many bytes may be read without asking, and how to ask for more."""
 
     free: int = FREE
     ask: Ask | None = None
 
     async def agree(self, price: Price, ask: Ask | None = None) -> None:
-        """Ask (`ask`, else the one of the terms) where the price is above what is free; raises Refused."""
+        """Ask (by `ask`, else by that of the terms) if the price is above the free bytes; raises Refused."""
         if price.bytes <= self.free:
             return
         asking = ask or self.ask

@@ -17,7 +17,7 @@ from typing import IO, Final
 from kittui.errors import NotFound, UsageError
 
 PATIENCE: Final = 3
-"""Seconds that a program has to end when kittui does."""
+"""Seconds for a program to end when kittui ends."""
 _COMPARE: Final = {
     "vim": ("-d",),
     "nvim": ("-d",),
@@ -25,7 +25,7 @@ _COMPARE: Final = {
     "code": ("--wait", "--diff"),
     "codium": ("--wait", "--diff"),
 }
-"""How editors compare two files."""
+"""Options with which editors compare two files."""
 _OLD, _NEW = "{old}", "{new}"
 
 
@@ -38,7 +38,7 @@ class Programs:
     difftool: tuple[str, ...] = ()
 
     def edit(self, copy: Path) -> list[str]:
-        """The editor on a file; raises UsageError if none is set."""
+        """The editor's command for a file; raises UsageError if none is set."""
         words = _words(self.editor, "$VISUAL or $EDITOR")
         if not words:
             raise UsageError(
@@ -47,11 +47,11 @@ class Programs:
         return [*words, str(copy)]
 
     def with_editor(self) -> Programs:
-        """The same with the editor that git or the system has, where none is set. Blocks."""
+        """The same programs, with git's or the system's editor if none is set. Blocks."""
         return self if self.editor else replace(self, editor=_usual_editor())
 
     def page(self) -> list[str]:
-        """The pager, which is to read its stdin; raises UsageError if none is set."""
+        """The pager's command, which reads its stdin; raises UsageError if none is set."""
         words = _words(self.pager, "$PAGER")
         if not words:
             raise UsageError(
@@ -60,7 +60,7 @@ class Programs:
         return words
 
     def compare(self, old: Path, new: Path) -> list[str]:
-        """The difftool on two files: the configured one, else the editor where it is known how it compares."""
+        """The difftool's command for two files: the configured one, else the editor if it can compare."""
         words = list(self.difftool)
         if not words:
             editor = _words(self.editor, "$VISUAL or $EDITOR")
@@ -74,18 +74,18 @@ class Programs:
         if not any(_OLD in word or _NEW in word for word in words):
             words += [_OLD, _NEW]
         paths = {_OLD: str(old), _NEW: str(new)}
-        # In one go: a path may hold what stands for the other one.
+        # Replace both at once: a path may contain the other one's placeholder.
         return [re.sub(f"{_OLD}|{_NEW}", lambda found: paths[found[0]], word) for word in words]
 
 
 def programs_of(environ: Mapping[str, str], difftool: tuple[str, ...] = ()) -> Programs:
-    """The programs that the environment names, and the configured difftool."""
+    """The programs from the environment, and the configured difftool."""
     pager = environ.get("PAGER") or next((each for each in ("less", "more") if shutil.which(each)), "")
     return Programs(environ.get("VISUAL") or environ.get("EDITOR") or "", pager, difftool)
 
 
 def _usual_editor() -> str:
-    """git's own core.editor, not that of a repository, which may be anybody's; else what is installed."""
+    """git's global core.editor, not that of an untrusted repository; else an installed one."""
     with suppress(OSError, subprocess.SubprocessError):
         asked = ["git", "config", "--global", "--get", "core.editor"]
         said = subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)
@@ -104,10 +104,10 @@ def _words(command: str, where: str) -> list[str]:
 
 
 async def run_program(words: Sequence[str], *, held: int, stdin: IO[bytes] | None = None) -> int:
-    """Run a program in this terminal until it ends; returns its status. It also keeps the descriptor `held` open.
+    """Run a program in this terminal until it ends; returns its status.
 
-    Ctrl+C is for the program, not for kittui. Where this is cancelled, the program is ended. Raises NotFound, and
-    UsageError if it can't be started.
+    It also keeps the descriptor `held` open. Ctrl+C is for the program, not for kittui. If this is cancelled, the
+    program is ended. Raises NotFound, and UsageError if it can't be started.
     """
     with _interrupts_ignored():
         try:
@@ -143,7 +143,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """A handler and not SIG_IGN: that would be the program's too."""
+    """Use a handler, not SIG_IGN, which the program would inherit."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)}
     for number in kept:
         signal.signal(number, lambda *_: None)
@@ -155,7 +155,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def status_words(name: str, status: int) -> str:
-    """What became of a program that did not end well."""
+    """Describe how a program failed."""
     if status < 0:
         with suppress(ValueError):
             return f"{Path(name).name} was ended by {signal.Signals(-status).name}"

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 Kind = Literal["pickle", "executable", "script", "license"]
 
 FILES_LIMIT = 200
-"""Files that are opened at most; the report says how many were not."""
+"""Maximum files that are opened; the report says how many were not."""
 OPENED = 4
-"""Files opened at once at most: each takes memory."""
+"""Maximum files opened concurrently: each takes memory."""
 REACH = 64 * 1024 * 1024
-"""Bytes of one file that are read at most, arrays between pickles not counted."""
+"""Maximum bytes read of one file, without arrays between pickles."""
 NEAR = 8 * 1024 * 1024
 """The same for a file that is read over the network."""
 
@@ -59,7 +59,7 @@ ALLOWED = frozenset(
 )  # fmt: skip
 """Imports that rebuild arrays and plain values and do nothing else."""
 _SCRIPTED = "__torch__"
-"""Where TorchScript's classes are said to be: Python has no such module, and torch compiles them from the file."""
+"""The pretended module of TorchScript's classes: Python has no such module, and torch compiles them from the file."""
 
 EXECUTABLES = (".exe", ".dll", ".so", ".dylib", ".msi", ".jar", ".class", ".com", ".scr", ".wasm", ".pyc")
 SCRIPTS = (".sh", ".bash", ".bat", ".cmd", ".ps1", ".vbs")
@@ -75,7 +75,7 @@ PLAIN = frozenset(
         *("notice", "authors"),
     }
 )
-"""Endings of names, or names, of files that no loader unpickles: these are not opened."""
+"""Names, or endings of names, of files that no loader unpickles: these are not opened."""
 _MAGICS = (
     (b"\x7fELF", "a Linux program or library"),
     (b"MZ", "a Windows program or library"),
@@ -95,9 +95,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RiskReport:
-    """`looked` says in one sentence what was looked at; `skipped` names what was not, and why.
+    """`looked` says in one sentence what was checked; `skipped` lists what was not, and why.
 
-    `followed` are the files that were looked at from start to end.
+    `followed` are the files that were read from start to end.
     """
 
     findings: tuple[Finding, ...]
@@ -107,7 +107,7 @@ class RiskReport:
 
     @property
     def badge(self) -> str:
-        """A few words for a row: what was found, or that what was looked at held nothing known."""
+        """A few words for a row: what was found, or that nothing known was found in what was checked."""
         beside = f"; {len(self.skipped)} not looked at" if self.skipped else ""
         if not self.findings:
             return f"nothing known found in what was looked at: {self.looked}{beside}"
@@ -117,7 +117,7 @@ class RiskReport:
 
 
 def is_allowed(found: Global) -> bool:
-    """Whether an import is one of those that only rebuild plain values."""
+    """Whether an import only rebuilds plain values."""
     if str(found) in ALLOWED or found.module.partition(".")[0] == _SCRIPTED:
         return True
     plain = found.name.endswith(("Storage", "Tensor")) or found.name in DTYPES
@@ -125,7 +125,7 @@ def is_allowed(found: Global) -> bool:
 
 
 def is_worth_opening(entry: FileEntry) -> bool:
-    """Whether a file is one that a loader may unpickle, or that may be a program: all but those named as plain data."""
+    """Whether a loader may unpickle a file, or it may be a program: all except those named as plain data."""
     if entry.type != "file":
         return False
     name = entry.path.lower().rpartition("/")[2]
@@ -145,9 +145,9 @@ async def assess(
     *,
     reach: int | None = None,
 ) -> RiskReport:
-    """Assess the files of layers that were listed, following the pickles in them to their ends.
+    """Assess the files of listed layers, following the pickles in them to their ends.
 
-    `reach`: bytes of one file that are read at most.
+    `reach`: maximum bytes read of one file.
     """
     findings = list(_licenses(kit, listed))
     files = [(one.layer, entry) for one in listed if one.listing for entry in one.listing.files if entry.type == "file"]
@@ -159,7 +159,7 @@ async def assess(
             findings.append(Finding("script", entry.path, "a script that a shell runs"))
         if is_worth_opening(entry):
             candidates.append((layer, entry))
-    # Where not all are opened, those are whose names say that they are loaded.
+    # If not all can be opened, prefer those whose names say that they are loaded.
     candidates.sort(key=lambda one: not is_loaded(one[1].path))
     skipped += [f"{entry.path}: one of more than {FILES_LIMIT} files" for _, entry in candidates[FILES_LIMIT:]]
     local = repository.source.traits.free

@@ -1,4 +1,4 @@
-"""Saving one file out of a layer to this machine's disk."""
+"""Saves a file from a layer to this machine's disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def save_file(
 ) -> Path:
     """Write a file's bytes to `target` (a folder: under its own name in it), whole or not at all; returns the path.
 
-    Raises Conflict where something is there, StorageError, and what reading raises.
+    Raises Conflict if the target exists, StorageError, and what reading raises.
     """
 
     async def fill(file: BinaryIO) -> None:
@@ -49,7 +49,7 @@ async def save_file(
 
 
 async def save_copy(source: Path, target: Path) -> Path:
-    """Write a file of this machine to `target`, as save_file does with one of a layer."""
+    """Write a file on this machine to `target`, as save_file does with one in a layer."""
 
     async def fill(file: BinaryIO) -> None:
         with source.open("rb") as content:
@@ -72,7 +72,7 @@ async def _save(target: Path, name: str, fill: Callable[[BinaryIO], Awaitable[No
 
 
 def _begin(target: Path, path: str) -> tuple[Path, BinaryIO, Path]:
-    """The draft, opened, and where it will be."""
+    """Open the draft; return it and its final path."""
     target = typed_path(target)
     if target.is_dir():
         name = path.rpartition("/")[2].replace("\0", "").replace(os.sep, "_")
@@ -95,7 +95,7 @@ def _discard(begun: tuple[Path, BinaryIO, Path]) -> None:
 
 
 def _commit(draft: Path, target: Path) -> None:
-    """Give the draft its name, unless that was taken meanwhile."""
+    """Rename the draft to its final name, unless that exists by now."""
     set_mode(draft, shared_mode(), target)
     crash_point("saving.before-link")
     try:

@@ -1,4 +1,4 @@
-"""ModelScan as a separate program over a copy of the files, where it is installed."""
+"""Runs ModelScan, if installed, as a separate program over a copy of the files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ READ = (
     ".pkl", ".pickle", ".joblib", ".dill", ".dat", ".data", ".bin", ".pt", ".pth", ".ckpt", ".npy", ".npz", ".zip",
     ".h5", ".keras", ".pb",
 )  # fmt: skip
-"""How the names of files end that ModelScan 0.8.8 looks into (its settings.py); no others are copied for it."""
+"""Endings of files that ModelScan 0.8.8 scans (its settings.py); no others are copied for it."""
 TIMEOUT = 600
-"""Seconds a scan may take."""
+"""Time limit of a scan in seconds."""
 REPORT_LIMIT = 16 * 1024 * 1024
-"""Bytes of a report read at most."""
+"""Maximum bytes of a report."""
 MEMORY = 8 * 1024**3
-"""Bytes of memory the scanner may use."""
+"""Maximum memory of the scanner in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class ScanReport:
 
     @property
     def badge(self) -> str:
-        """What was found, and in how many files was looked."""
+        """What was found, and how many files were scanned."""
         looked = f"{self.scanned} of {counted(self.total, 'file')}"
         if self.issues:
             return f"ModelScan {self.version}: {counted(len(self.issues), 'finding')} in {looked}"
@@ -77,7 +77,7 @@ async def scan_files(
 ) -> ScanReport:
     """Copy the files that the scanner looks into to a temporary folder, scan them there, and delete it again.
 
-    Raises Unsupported where ModelScan is not installed or fails, Malformed for a report that can't be read, and what
+    Raises Unsupported if ModelScan is not installed or fails, Malformed for a report that can't be read, and what
     reading the files raises.
     """
     program = shutil.which("modelscan")
@@ -103,7 +103,7 @@ async def scan_files(
         command = [program, "scan", "-p", str(folder / "files"), "-r", "json", "-o", str(report), "--show-skipped"]
         status = await _run(command, folder)
         raw = await in_thread(_read, report)
-        # 2 says that some file could not be read; the report reports the others, too.
+        # 2 means that some file could not be read; the report still covers the others.
         if status not in (0, 1, 2, 3) or raw is None:
             raise Unsupported(f"ModelScan ended with status {status}", hint="Run modelscan by hand on unpacked files.")
         return _parse(raw, names, [found.entry.path for found in files])
@@ -115,7 +115,7 @@ def _limits() -> None:
 
 
 async def _run(command: Sequence[str], folder: Path) -> int:
-    # In a folder of its own: settings that lie in the caller's would be taken.
+    # Run it in a folder of its own: it would use settings in the current one.
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -144,10 +144,10 @@ def _read(report: Path) -> bytes | None:
 
 
 def _parse(raw: bytes, names: dict[str, str], files: Sequence[str]) -> ScanReport:
-    """A report over copies called `names` (copy's name -> path) of some of `files`; raises Malformed."""
+    """Parse a report over copies called `names` (copy's name -> path) of some of `files`; raises Malformed."""
 
     def path_of(source: Any) -> str:
-        # A member of a zip archive is written behind its name: 00004.pt:m/data.pkl.
+        # A member of a zip archive is written after the archive's name: 00004.pt:m/data.pkl.
         copy = str(source).replace("\\", "/").partition(":")[0].rpartition("/")[2]
         return names.get(copy, copy)
 

@@ -1,4 +1,4 @@
-"""A layer that was read once and verified, kept unpacked to be looked at as often as wanted."""
+"""Keeps a layer, read once and verified, uncompressed for repeated reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PIECE = 1024 * 1024
 
 
 class Spool:
-    """The verified inside of a layer; readable like a view. Close it to remove the file."""
+    """The verified content of a layer; readable like a view. Close it to remove the file."""
 
     verified = True
 
@@ -82,7 +82,7 @@ class Spool:
         self.size += len(output)
 
     async def read(self, offset: int, length: int) -> bytes:
-        """A stretch of the inside, shorter only at the end."""
+        """Read a stretch of the content, shorter only at the end."""
         async with self._lock:
             return await in_thread(self._read, offset, length)
 

@@ -1,4 +1,4 @@
-"""One pass over a whole layer: its digest, its files, where it can be entered, and one file's content on the way."""
+"""Reads a whole layer in one pass: its digest, its files, its index, and one file's content on the way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobReader
 
 PIECE = 512 * 1024
-"""Bytes taken from the source at once."""
+"""Bytes read from the source at once."""
 
 Compression = Literal["none", "gzip", "zstd"]
 OnBytes = Callable[[int], None]
@@ -33,8 +33,8 @@ Emit = Callable[[bytes], Awaitable[None]]
 class PassResult:
     """`verified`: the whole blob was read and hashes to its digest. `output`: bytes inside.
 
-    `index` is what a compressed layer is entered with from then on: gzip checkpoints, or zstd frames, `frames` of them.
-    `found` is the wanted file, where the pass was made for one.
+    `index` is for entering a compressed layer from then on: gzip checkpoints, or zstd frames, `frames` of them. `found`
+    is the wanted file, if the pass was for one.
     """
 
     verified: bool
@@ -68,7 +68,7 @@ class _Pieces:
         return answer
 
     def push(self, piece: bytes | None) -> None:
-        """Hand over the next piece, None at the end; blocks while the builder is behind."""
+        """Pass on the next piece, None at the end; blocks while the builder lags."""
         while not self.abandoned:
             try:
                 self._pieces.put(piece, timeout=1.0)
@@ -128,7 +128,7 @@ class _Pass:
         self.output = 0
         self.found: FileEntry | None = None
         if walk is None and wanted is not None:
-            # No archive: the output is the one file, as long as it turns out to be.
+            # Without an archive, the output is the one file, whatever its length.
             self.found = FileEntry("", "file", 1 << 62, 0, 0)
         self.captured: list[bytes] = []
         self._decoder: Inflate | Unzstd | None = None
@@ -141,7 +141,7 @@ class _Pass:
 
     @property
     def satisfied(self) -> bool:
-        """Whether the wanted file was found and all of it has passed."""
+        """Whether the wanted file was found and read completely."""
         return self.found is not None and self.output >= self.found.offset + self.found.size
 
     def push(self, piece: bytes) -> None:
@@ -185,7 +185,7 @@ class _Pass:
                 self.captured.append(output[first:last])
 
     def end(self) -> PassResult:
-        """The input is complete: what the pass has found."""
+        """End the input, and return the result of the pass."""
         if self.fault is None and self._decoder is not None:
             try:
                 self._decoder.close()
@@ -223,9 +223,9 @@ async def read_through(
 ) -> PassResult:
     """Stream a whole blob once from `opening`, feeding `walk` (None: no archive), and a wanted file's bytes to `emit`.
 
-    With `stop_early` the transfer ends as soon as the wanted file has passed; nothing is verified then. A fault in the
-    stream's inside is `walk.problem`; raises DigestMismatch when the whole blob is not what its digest says, and the
-    source's errors. Cancelling closes the transfer.
+    With `stop_early` the transfer ends as soon as the wanted file was read; then nothing is verified. A fault in the
+    content is `walk.problem`; raises DigestMismatch if the whole blob does not match its digest, and the source's
+    errors. Cancelling closes the transfer.
     """
     work = _Pass(descriptor, compression, walk, wanted, index=not stop_early)
     try:
@@ -264,4 +264,4 @@ async def read_through(
 
 
 STREAM_PACE = Pace(512, 512, 0)
-"""For a walk over a stream: one header at a time, so that a file is known before its content passes."""
+"""For a walk over a stream: one header at a time, so that a file is known before its content arrives."""

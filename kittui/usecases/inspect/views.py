@@ -1,4 +1,4 @@
-"""Content that can be read in stretches, whatever it is stored in, and the driver that answers parsers from it."""
+"""Views read stored content in stretches; the driver here answers parsers from them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from kittui.tasks import together
 T = TypeVar("T")
 
 READ_LIMIT = 64 * 1024 * 1024
-"""Bytes that one read gives at most."""
+"""Maximum bytes of one read."""
 SPLIT = 1024 * 1024
 """Ranges longer than this are read in parallel parts."""
 PARALLEL = 4
-"""Ranges in flight for one layer at most."""
+"""Maximum concurrent ranges for one layer."""
 KEPT = 4 * 1024 * 1024
-"""Bytes of ranges that a view keeps, so that what was just listed can be shown without asking again."""
+"""Bytes of ranges that a view caches, so that what was just listed can be shown without another request."""
 MERGE = 16 * 1024
 """Needs with at most this many bytes between them become one range."""
 
@@ -39,16 +39,16 @@ class View(Protocol):
 
     @property
     def verified(self) -> bool:
-        """Whether what is read comes from a blob that was hashed whole."""
+        """Whether reads come from a blob whose whole hash was verified."""
         ...
 
     async def read(self, offset: int, length: int) -> bytes:
-        """A stretch, shorter only at the end; raises TooLarge over 64 MiB, and the source's errors."""
+        """Read a stretch, shorter only at the end; raises TooLarge over 64 MiB, and the source's errors."""
         ...
 
 
 def _bounded(offset: int, length: int, size: int) -> int:
-    """How many bytes of content of a size a read may give; raises TooLarge for more than are held in memory."""
+    """Limit a read to the content's size; raises TooLarge for more than memory may hold."""
     length = max(0, min(length, size - offset))
     if length > READ_LIMIT:
         raise TooLarge(f"{length} bytes at once are more than kittui holds in memory")
@@ -71,7 +71,7 @@ class BytesView:
 
 
 class BlobView:
-    """A blob in a repository, read by ranges; keeps the last ones, and learns what a round trip costs."""
+    """A blob in a repository, read by ranges; caches the last ones, and learns what a round trip costs."""
 
     def __init__(self, repository: Repository, descriptor: Descriptor) -> None:
         self._repository = repository
@@ -120,7 +120,7 @@ class BlobView:
             return bytes(buffer)
 
     def _learn(self, seconds: float, length: int) -> None:
-        """Set how many bytes are worth a round trip: what the link carries meanwhile."""
+        """Set how many bytes are worth a round trip: what the link transfers meanwhile."""
         self._latency = min(self._latency or seconds, seconds)
         if length >= 128 * 1024 and seconds > self._latency:
             rate = length / (seconds - self._latency)
@@ -166,7 +166,7 @@ class GzipView:
 
 
 def _finish(steps: Steps[T], answer: bytes) -> T:
-    """Send the only answer a parser wants; returns its result, since a StopIteration can't leave a thread."""
+    """Send a parser's only answer; returns its result, since a StopIteration can't leave a thread."""
     try:
         steps.send((answer,))
     except StopIteration as stop:
@@ -193,9 +193,9 @@ class SliceView:
 
 
 async def drive(steps: Steps[T], view: View, on_step: Callable[[], None] | None = None, *, threaded: bool = False) -> T:
-    """Answer a parser's Needs from a view; several Needs are merged where they are near and read in parallel.
+    """Answer a parser's Needs from a view; nearby Needs are merged, and several are read in parallel.
 
-    `on_step` is called after each answer; a `threaded` parser works off the event loop. Raises what the
+    `on_step` is called after each answer; a `threaded` parser runs off the event loop. Raises what the
     parser and the view raise.
     """
     try:

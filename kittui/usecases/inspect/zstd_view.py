@@ -1,4 +1,4 @@
-"""The inside of a zstd layer, entered where its frames begin."""
+"""Reads the content of a zstd layer from the start of any frame."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from kittui.formats.zstd import Unzstd, ZstdIndex
 from kittui.usecases.inspect.views import READ_LIMIT, View
 
 FIRST = 64 * 1024
-"""Bytes of a stretch that are asked for first; each further piece is longer, up to MOST."""
+"""Bytes of the first piece of a stretch; each further piece is longer, up to MOST."""
 MOST = 4 * 1024 * 1024
 LEAD = 1024 * 1024
-"""Bytes decompressed in vain up to which a file is read in stretches, each from a frame's beginning."""
+"""Maximum wasted bytes for which a file is read in stretches, each from a frame's start."""
 WALKED = 16 * 1024 * 1024
-"""Bytes of output that a frame has at most where a layer is listed frame by frame."""
+"""Maximum bytes of output per frame for listing a layer frame by frame."""
 
 Pay = Callable[[int], Awaitable[None]]
 Spend = Callable[[int], None]
 
 
 class ZstdView:
-    """The output of a zstd blob; a read takes the input from a frame's beginning on.
+    """The output of a zstd blob; a read takes input from a frame's start.
 
-    `pay` is awaited with the bytes of input that a read takes at most, and may raise; `spend` is called with those of
-    each piece before it is read, and may raise too.
+    `pay` is awaited with the maximum input bytes of a read, and may raise; `spend` is called with those of each piece
+    before it is read, and may raise too.
     """
 
     def __init__(self, blob: View, index: ZstdIndex, pay: Pay | None = None, spend: Spend | None = None) -> None:
@@ -45,15 +45,15 @@ class ZstdView:
         return self._blob.verified
 
     def at_terms(self, pay: Pay | None = None, spend: Spend | None = None) -> ZstdView:
-        """The same inside at other terms."""
+        """The same content on other terms."""
         return ZstdView(self._blob, self.index, pay, spend)
 
     def is_fine(self) -> bool:
-        """Whether its frames are so short that all of it can be walked through in stretches."""
+        """Whether its frames are short enough to walk all of it in stretches."""
         return self.index.lead(0, self.size) <= WALKED
 
     def is_near(self, offset: int, length: int) -> bool:
-        """Whether any part of a stretch can be read without much that is not wanted."""
+        """Whether any part of a stretch can be read without much waste."""
         return self.index.lead(offset, length) <= LEAD
 
     async def read(self, offset: int, length: int) -> bytes:
@@ -65,7 +65,7 @@ class ZstdView:
         return b"".join([piece async for piece in self.pieces(offset, length)])
 
     async def pieces(self, offset: int, length: int) -> AsyncIterator[bytes]:
-        """A stretch in pieces, whatever its length; raises Malformed if the stream is damaged."""
+        """Read a stretch in pieces, whatever its length; raises Malformed if the stream is damaged."""
         need, start = self.index.stretch(offset, length)
         if self._pay is not None:
             await self._pay(need.length)
@@ -85,7 +85,7 @@ class ZstdView:
 
 
 class _Full(Exception):
-    """All that was wanted has passed."""
+    """All wanted output was read."""
 
 
 class _Window:
@@ -100,7 +100,7 @@ class _Window:
 
     def push(self, piece: bytes) -> list[bytes]:
         self._budget.spend("input", len(piece))
-        # When all is there the rest of the piece is not wanted any more.
+        # Once all output is there, ignore the rest of the piece.
         with suppress(_Full):
             self._decoder.push(piece)
         kept, self._kept = self._kept, []

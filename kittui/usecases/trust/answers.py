@@ -1,4 +1,4 @@
-"""What a gate is asked about, and what it answers."""
+"""The question that a gate evaluates, and its answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kittui.usecases.change.policy import State
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a gate says; `evidence` are digests of the statements it rests on."""
+    """A gate's answer; `evidence` are the digests of the statements on which it is based."""
 
     state: State
     reason: str
@@ -23,9 +23,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A tag of a repository that would move; `names` are those of the repositories whose reviews count.
+    """A tag of a repository that would move; `names` are the repositories whose reviews count.
 
-    `origin` is where `after` is copied from, with what is attached to it if `carried`.
+    `origin` is where `after` is copied from, with its attachments if `carried`.
     """
 
     repository: Repository
@@ -39,5 +39,5 @@ class Case:
 
     @property
     def content(self) -> Repository:
-        """Where `after` can be read."""
+        """The repository in which `after` can be read."""
         return self.origin or self.repository

@@ -1,4 +1,4 @@
-"""Finding what is attached to a manifest: cosign's tags and the referrers, read whole within bounds."""
+"""Finds what is attached to a manifest: cosign's tags and the referrers, read whole within bounds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from kittui.usecases.browse.showing import known_referrers
 from kittui.usecases.browse.tag_names import attached_tags
 
 ATTACHMENTS_LIMIT: Final = 1000
-"""Attachments of one manifest looked at."""
+"""Maximum attachments of one manifest that are read."""
 TOTAL_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of all attachments of one manifest read at most."""
+"""Maximum bytes of all attachments of one manifest."""
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
 
@@ -33,10 +33,10 @@ Form = Literal["simple", "bundle", "envelope", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One thing attached to a manifest, as it was read: nothing of it is believed yet.
+    """One thing attached to a manifest, as read and not yet checked.
 
-    `manifest` is the digest of the manifest it came in and `layer` that of its own bytes. `problem` says why it could
-    not be read, `note` why something of the form `other` is not checked.
+    `manifest` is the digest of the manifest that carries it and `layer` that of its own bytes. `problem` says why it
+    could not be read, `note` why something of the form `other` is not checked.
     """
 
     form: Form
@@ -49,12 +49,12 @@ class Attachment:
     note: str = ""
     problem: str = ""
     foreign: bool = False
-    """Whether the manifest it came in names another subject."""
+    """Whether the manifest that carries it has a different subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Everything found; `complete` is False if more may be there than was looked at."""
+    """Everything found; `complete` is False if there may be more."""
 
     attachments: tuple[Attachment, ...]
     complete: bool = True
@@ -65,8 +65,8 @@ async def attachments_of(
 ) -> Attached:
     """Everything that is attached to a manifest, each once. Raises what the source raises while listing.
 
-    `wanted` is a predicate type: only referrers are looked at that do not say that they are of another one. `tags` are
-    all tags of the repository, where they are known: what is kept under tags is then asked for only where it is there.
+    `wanted` is a predicate type: referrers that declare a different one are skipped. `tags` are all tags of the
+    repository, if known: then attachments under tags are only requested if the tag exists.
     """
     carriers: dict[Digest, Manifest | KittuiError] = {}
     tagged = () if wanted else attached_tags(digest)
@@ -107,9 +107,10 @@ async def _each(repository: Repository, targets: Sequence[Target]) -> list[Manif
 
 
 def _parts(carrier: Manifest, digest: Digest, tag: Tag | None) -> list[tuple[Attachment, Descriptor | None]]:
-    """What a manifest brings. It tells itself what it is and about which manifest: a listing's word is a claim.
+    """The attachments in a manifest.
 
-    `tag` is the one of cosign's that it was found under, if any.
+    Only the manifest itself says what it is and what it is about; a listing is an unverified claim. `tag` is the cosign
+    tag under which it was found, if any.
     """
     kind = kind_of(carrier)
     foreign = tag is None and (carrier.subject is None or carrier.subject.digest != digest)

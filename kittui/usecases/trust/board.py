@@ -1,4 +1,4 @@
-"""The board: which ModelKit of which repository is at which stage. Names first, details as they arrive."""
+"""Reads the board: which ModelKit of which repository is at which stage. Names first, details as they arrive."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from kittui.usecases.trust.words import NOT_ASKED, Word
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The ModelKit at one stage of a repository, as far as it is known.
+    """The ModelKit at one stage of a repository, as far as known.
 
-    `word` says what its signatures are worth, `moved_by` and `moved_at` who moved it here, as a record with the given
-    `proof` says; `differs` in one line what differs from the champion; `waits` what its next move waits for.
+    `word` is the verdict on its signatures; `moved_by` and `moved_at` say who moved it here, from a record with the
+    given `proof`; `differs` says in one line how it differs from the champion; `waits` what its next move waits for.
     """
 
     tag: Tag
@@ -81,8 +81,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A repository and its cells by stage; `complete` once nothing more is to come. `problem`: why it can't be read, or
-    why its tags may not all be `listed`; its stages are asked for one by one then."""
+    """A repository and its cells by stage; `complete` once nothing more follows.
+
+    `problem`: why it can't be read, or why its tags may not all be `listed`; then its stages are requested one by one.
+    """
 
     repository: Repository
     cells: Mapping[str, Cell] = field(default_factory=dict, hash=False)
@@ -98,7 +100,7 @@ class BoardRow:
 
     @property
     def unread(self) -> bool:
-        """Whether nothing of the repository could be read."""
+        """Whether nothing in the repository could be read."""
         return bool(self.problem) and self.listed
 
     def to_json(self) -> dict[str, Any]:
@@ -115,8 +117,8 @@ class BoardRow:
 class Board:
     """Reads rows; `stages` are the columns in order.
 
-    A card shows what `policy` says of the move that comes next: the promotion of the challenger, and `moves` from one
-    tag to another, as gates name them.
+    A card shows the answer of `policy` to the next move: the promotion of the challenger, and `moves` between tags, as
+    in the gates.
     """
 
     modelkits: ModelKits
@@ -128,7 +130,10 @@ class Board:
     _slots: dict[Place, asyncio.Semaphore] = field(default_factory=dict, init=False, repr=False)
 
     async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
-        """Each repository twice, as they get known: with its stages, then with details. One that fails is marked."""
+        """Yield each repository twice, as soon as possible: with its stages, then with details.
+
+        Failed ones are marked.
+        """
         queue: asyncio.Queue[BoardRow | None] = asyncio.Queue()
         gate = asyncio.Semaphore(at_once(repositories))
 
@@ -158,7 +163,7 @@ class Board:
             await stop(task)
 
     async def stages_of(self, repository: Repository) -> BoardRow:
-        """Which stages a repository has: one listing of its tags. A row that is complete has nothing more to come."""
+        """Read a repository's stages, from one listing of its tags. A complete row needs no details."""
         tags: set[str] = set()
         problem = ""
         try:
@@ -173,9 +178,9 @@ class Board:
         return BoardRow(repository, cells, frozenset(tags), problem, complete=done, listed=not problem)
 
     async def details_of(self, row: BoardRow) -> BoardRow:
-        """The row with everything known of its ModelKits; tags that a cut listing may have left out are asked for."""
+        """Read a row's details; tags that an incomplete listing may have left out are requested."""
         tags = [stage for stage in self.stages if stage in row.tags or not row.listed]
-        # A column may be left out whose ModelKit the others are compared with, and their gates.
+        # The ModelKit with which the others, and their gates, are compared may be in a hidden column.
         wanted = [*tags, *(tag for tag in self._beside(tags) if tag in row.tags or not row.listed)]
         asked = {tag: self._kit(row.repository, tag, listed=tag in row.tags) for tag in dict.fromkeys(wanted)}
         found = zip(asked, await together(*asked.values()), strict=True)
@@ -196,7 +201,7 @@ class Board:
         return replace(row, cells=cells, tags=row.tags | kits.keys(), complete=True)
 
     def _beside(self, tags: Collection[Tag]) -> Sequence[Tag]:
-        """The tags whose ModelKits say something about those of others."""
+        """The tags whose ModelKits are needed to describe others."""
         targets = [target for origin, target in self._next if origin in tags]
         fallback = [self.lifecycle.rollback] if self.policy.rules and targets else []
         return [self.lifecycle.champion, *fallback, *targets]
@@ -209,7 +214,7 @@ class Board:
     async def _gates(
         self, repository: Repository, origin: Tag, kits: Mapping[Tag, ModelKit | KittuiError]
     ) -> AsyncIterator[Verdict]:
-        """What the policy says of the moves that come next for the ModelKit at a tag."""
+        """The policy's verdicts on the next moves of the ModelKit at a tag."""
         known = {tag: kit.manifest for tag, kit in kits.items() if isinstance(kit, ModelKit)}
         for start, target in self._next:
             if start != origin:
@@ -229,7 +234,7 @@ class Board:
                 yield verdict
 
     async def _kit(self, repository: Repository, tag: Tag, *, listed: bool) -> ModelKit | KittuiError | None:
-        """The ModelKit at a tag, or why it can't be read; None if a tag that was not listed is not there."""
+        """Read the ModelKit at a tag, or why it can't be read; None if an unlisted tag does not exist."""
         try:
             async with self._slots_of(repository):
                 if not listed:
@@ -271,9 +276,9 @@ class Board:
 
 
 def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[Move | None, str]:
-    """The last recorded move of a tag to a digest, and what its record proves; verified ones beat all others.
+    """The last recorded move of a tag to a digest, and what its record proves; verified ones take precedence.
 
-    Those that are dated in the future prove nothing, and are left out.
+    Records dated in the future prove nothing, and are left out.
     """
     latest = datetime.now(UTC) + SKEW
     found: list[tuple[bool, Move, str]] = []
@@ -293,7 +298,7 @@ def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[
 
 
 def difference(kit: ModelKit, champion: ModelKit) -> str:
-    """In one line what differs from the champion, by the manifests and Kitfiles alone."""
+    """The difference from the champion in one line, from manifests and Kitfiles only."""
     if kit.digest == champion.digest:
         return "the same"
     parts: list[str] = []

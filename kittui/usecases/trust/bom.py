@@ -1,4 +1,4 @@
-"""A ModelKit's bill of materials in CycloneDX 1.7: the model with its card, and data as components."""
+"""Writes a ModelKit's bill of materials in CycloneDX 1.7: the model with its card, and data as components."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPDX_IDS: Final = frozenset(
         "Zlib",
     }
 )  # fmt: skip
-"""Identifiers of SPDX's list that models carry; another license is given by its name."""
+"""SPDX identifiers of common model licenses; other licenses are given by name."""
 _HASHES: Final = {"sha256": "SHA-256", "sha512": "SHA-512"}
 _TYPES: Final[Mapping[str, str]] = {
     "model": "machine-learning-model",
@@ -36,7 +36,7 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 """The component type of a layer; every other one is a file."""
 _VALUES: Final = 500
-"""Parameters and metrics listed at most."""
+"""Maximum parameters and metrics listed."""
 
 
 def bom_of(kit: ModelKit, name: str, reference: str) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(text: str) -> str:
-    """Text that is valid in JSON documents of others: what is not Unicode becomes visible."""
+    """Make text valid in others' JSON documents: bytes that are not Unicode become visible."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -171,11 +171,11 @@ _MEASURED: Final = re.compile(
     r"|perplexity|mrr|ndcg|map)([._@-](at|score|macro|micro|weighted|\d).*)?",
     re.IGNORECASE,
 )
-"""Paths under which Kitfiles keep what was measured, which has no field of its own: by their group, or by a name."""
+"""Paths of metrics, which have no field of their own in Kitfiles: by their group, or by a name."""
 
 
 def metrics_of(kit: ModelKit) -> dict[str, str]:
-    """Those of the parameters that are numbers and were measured, as far as their names say so."""
+    """The parameters that are metrics: numbers whose names say that they were measured."""
     return {path: value for path, value in parameters_of(kit).items() if _MEASURED.fullmatch(path) and _number(value)}
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: every ModelKit of some repositories, with everything an auditor needs."""
+"""Reads the catalogue: every ModelKit of some repositories, with everything that an auditor needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from kittui.usecases.trust.words import Word
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One ModelKit of a repository: its tags, and what manifest, Kitfile and statements say. `problem`: unreadable."""
+    """One ModelKit of a repository: its tags, and data from manifest, Kitfile and statements.
+
+    `problem`: why unreadable.
+    """
 
     repository: str
     digest: Digest | None
@@ -88,7 +91,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All of it, and what could not be read."""
+    """The whole catalogue, and what could not be read."""
 
     made: str
     kits: tuple[Listed, ...]
@@ -120,7 +123,7 @@ class Cataloguer:
     async def read(
         self, repositories: Sequence[Repository], histories: Sequence[MergedHistory] = (), now: datetime | None = None
     ) -> Catalogue:
-        """The catalogue of these repositories. What can't be read is marked, and listed among the problems."""
+        """Read the catalogue of these repositories. What can't be read is marked, and listed among the problems."""
         now = now or datetime.now(UTC)
         problems: list[str] = []
         kits: list[Listed] = []

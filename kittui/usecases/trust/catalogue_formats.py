@@ -1,4 +1,4 @@
-"""The catalogue as Markdown, HTML and CSV: every text from elsewhere is made harmless for what will read it."""
+"""Writes the catalogue as Markdown, HTML and CSV, with all foreign text escaped for its readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = (
     "metrics", "signed", "approvals", "size", "digest", "problem",
 )  # fmt: skip
 _FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What a formula may begin with; spreadsheets take the full-width forms for it, too."""
+"""Characters that may begin a formula; spreadsheets also accept the full-width forms."""
 _MOVES = ("time", "tag", "action", "by", "before", "after", "proof", "reason")
 
 
@@ -64,7 +64,7 @@ def _tables(catalogue: Catalogue) -> Iterator[tuple[str, Sequence[str], list[tup
 
 
 def to_csv(catalogue: Catalogue) -> str:
-    """The ModelKits as CSV. A cell that a spreadsheet would run as a formula begins with an apostrophe."""
+    """Write the ModelKits as CSV. Cells that a spreadsheet would run as a formula get an apostrophe in front."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -79,7 +79,7 @@ def _inert(text: str) -> str:
 
 
 def to_markdown(catalogue: Catalogue) -> str:
-    """The catalogue as Markdown tables."""
+    """Write the catalogue as Markdown tables."""
     parts = [f"# ModelKits, {catalogue.made}\n"]
     for title, header, rows in _tables(catalogue):
         parts.append(f"## {in_markdown(title)}\n\n| {' | '.join(header)} |\n|{' --- |' * len(header)}")
@@ -96,7 +96,7 @@ _STYLE = (
 
 
 def to_html(catalogue: Catalogue) -> str:
-    """The catalogue as one page that needs nothing else: no scripts, no fetched styles, all text escaped."""
+    """Write the catalogue as one self-contained page: no scripts, no fetched styles, all text escaped."""
     body = "".join(
         f"<h2>{escape(clean(title))}</h2><table><tr>{''.join(f'<th>{name}</th>' for name in header)}</tr>"
         + "".join(f"<tr>{''.join(f'<td>{escape(clean(cell))}</td>' for cell in row)}</tr>" for row in rows)

@@ -1,4 +1,4 @@
-"""The moves of one tag as a chain: in the order they happened, with what must have happened between them."""
+"""Arranges the moves of one tag as a chain: in the order they happened, with moves that must have happened between."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kittui.trust.documents import parse_time
 from kittui.usecases.trust.words import status_text
 
 CLOSE: Final = timedelta(minutes=5)
-"""Moves so close to each other may be in another order than the clocks of two machines say."""
+"""Moves this close to each other may have happened in a different order than two machines' clocks say."""
 
 STEPS: Final = 50
-"""Moves looked at on the way back to one that crossed: more in so short a time come from no clocks that differ."""
+"""Maximum moves searched backwards for one that crossed: differing clocks don't explain more in so short a time."""
 _parsed: Final = lru_cache(1 << 12)(parse_time)
 
 Source = Literal["local", "registry", "both", "none"]
@@ -24,12 +24,12 @@ Source = Literal["local", "registry", "both", "none"]
 
 @dataclass(frozen=True, slots=True)
 class TagEvent:
-    """A move of a tag, newest knowledge of it put together.
+    """A move of a tag, with everything known about it.
 
-    `source` says where it is written down, `proof` what its record in the registry proves (a signature's status, or
-    `dated in the future`; empty if there is none), `signer` who vouches for it. With the source `none` somebody
-    moved the tag outside kittui: at some time from `since` to `time`. What is not `counted` proves nothing and fits
-    nowhere between what is certain. `record` is the digest of the manifest that its record came in.
+    `source` says where it is recorded, `proof` what its record in the registry proves (a signature's status, or `dated
+    in the future`; empty if there is none), `signer` who vouches for it. With the source `none`, somebody moved the tag
+    outside kittui, between `since` and `time`. A move that is not `counted` proves nothing and fits nowhere between
+    certain ones. `record` is the digest of its record's manifest.
     """
 
     time: str
@@ -50,12 +50,12 @@ class TagEvent:
 
     @property
     def when(self) -> str:
-        """The time, or the window in which somebody moved the tag outside kittui."""
+        """The time, or the period in which somebody moved the tag outside kittui."""
         return f"{self.since} .. {self.time}" if self.since else self.time
 
     @property
     def vouched(self) -> str:
-        """What says so: a record and what it proves, or this machine alone; nothing for a move outside kittui."""
+        """The evidence: a record and what it proves, or only this machine; nothing for a move outside kittui."""
         if self.proof:
             word = status_text(self.proof)
             return f"{word} ({self.signer})" if self.signer else word
@@ -81,13 +81,13 @@ class TagEvent:
 
 
 def counts(event: TagEvent) -> bool:
-    """Whether a move is known to have happened: this machine made it, or a trusted key vouches for it."""
+    """Whether a move is certain: this machine made it, or a trusted key vouches for it."""
     return event.source in ("local", "both") or event.proof == "verified"
 
 
 def in_order(events: Iterable[TagEvent], *end: str | None) -> list[TagEvent]:
-    """Oldest first by time; those close to each other are put as they fit, also to where the tag is in the `end`."""
-    # Several in one second: the beginnings of their ids are finer.
+    """Sort moves, oldest first; those close to each other are ordered so that they fit, also to the tag's `end`."""
+    # For several in one second, the beginnings of their ids are finer.
     found = sorted(events, key=lambda event: (event.time, event.id))
     for at in range(len(found) - 1):
         first, second = found[at], found[at + 1]
@@ -102,7 +102,7 @@ def in_order(events: Iterable[TagEvent], *end: str | None) -> list[TagEvent]:
 
 
 def _put_last(found: list[TagEvent], end: int, wanted: str | None) -> None:
-    """Of moves that crossed, the one that lasted was made last: the one that leads to what comes after them."""
+    """Of moves that crossed, put the one last that leads to what follows: it was made last."""
     for at in range(end - 2, max(-1, end - 2 - STEPS), -1):
         event = found[at]
         if event.after == wanted and any(other.before == event.before for other in found[at + 1 : end]):
@@ -119,11 +119,11 @@ def _apart(one: str, other: str) -> timedelta:
 def chained(
     events: Sequence[TagEvent], tag: str, end: tuple[str, str | None] | None, *, bridged: bool
 ) -> tuple[list[TagEvent], list[str]]:
-    """The moves of one tag in a chain, with what must have happened between them; and sentences on moves that crossed.
+    """Arrange the moves of one tag in a chain, with moves that must have happened between.
 
-    `end` is the time now and where the tag is, where that is known. What this machine did and what trusted keys vouch
-    for is certain. Where no keys are trusted at all (`bridged`), a record that proves nothing joins the chain if it
-    leads from one of those to the next. Others are shown beside it.
+    Also return sentences on moves that crossed. `end` is the current time and digest of the tag, if known. This
+    machine's moves and those that trusted keys vouch for are certain. If no keys are trusted at all (`bridged`), a
+    record that proves nothing joins the chain if it leads from one of those to the next. Others are shown beside it.
     """
     certain = in_order((event for event in events if counts(event)), *((end[1],) if end else ()))
     doubtful = (event for event in events if not counts(event) and event.proof != "dated in the future")
@@ -154,7 +154,7 @@ def chained(
 
 
 def _crossed(certain: Sequence[TagEvent], number: int, wanted: str | None) -> TagEvent | None:
-    """The move that a later one may not have seen: a moment before it, the tag was where that one found it."""
+    """Find the move that a later one may not have seen: just before it, the tag was where the later one found it."""
     if number >= len(certain):
         return None
     for event in reversed(certain[max(0, number - STEPS) : number]):
@@ -166,7 +166,7 @@ def _crossed(certain: Sequence[TagEvent], number: int, wanted: str | None) -> Ta
 
 
 def _crossing(tag: str, first: TagEvent, second: TagEvent) -> str:
-    """What can be said of two moves from the same digest: no registry tells which of them saw the other."""
+    """A sentence on two moves from the same digest: no registry says which of them saw the other."""
     return (
         f"{tag}: {_who(first)} at {first.time} and {_who(second)} at {second.time} both moved it from "
         f"{_short(first.before)}, to {_short(first.after)} and to {_short(second.after)}: at the same time, or it was "
@@ -183,7 +183,7 @@ def _short(digest: str | None) -> str:
 
 
 def _bridge(between: Sequence[TagEvent], start: str | None, end: str | None) -> list[TagEvent] | None:
-    """The moves that lead from one digest to another, none where they are the same; None if nothing leads there."""
+    """Find the moves from one digest to another, none if they are the same; None if nothing leads there."""
     at, steps = start, list[TagEvent]()
     for event in between:
         if at == end and not steps:

@@ -1,4 +1,4 @@
-"""A folder for an auditor: a ModelKit's contents, statements and history, and a list of hashes."""
+"""Writes a folder for an auditor: a ModelKit's contents, statements and history, and a list of hashes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SUMS = "SHA256SUMS"
 async def gather(
     repository: Repository, kit: ModelKit, keyring: Keyring, history: MergedHistory, more: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """The files of the folder, by name: everything but the list of hashes. Raises what the source raises."""
+    """Gather the files of the folder, by name, without the list of hashes. Raises what the source raises."""
     attached = await attachments_of(repository, kit.digest)
     checked = tuple(check(one, keyring, kit.digest) for one in attached.attachments)
     verification = Verification(repository.reference(kit.digest), kit.digest, checked, attached.complete)
@@ -67,10 +67,10 @@ def _json(document: Any) -> bytes:
 
 
 async def write(folder: Path, files: Mapping[str, bytes], signer: Signer | None) -> None:
-    """Write the files with their hashes, and a signature over those where there is a signer.
+    """Write the files with their hashes, and a signature over those if there is a signer.
 
-    The folder appears whole or not at all. Raises Conflict if it exists already, StorageError, and what the
-    signer raises.
+    The folder appears whole or not at all. Raises Conflict if it exists already, StorageError, and what the signer
+    raises.
     """
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     everything = {**files, SUMS: sums.encode()}
@@ -85,7 +85,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         make_folder(folder.parent)
         draft = folder.with_name(f".{folder.name[:50]}.kittui")
-        # One name, so that what a killed run left goes with the next.
+        # Always the same name, so that the next run removes what a killed one left.
         remove_tree(draft)
         draft.mkdir(mode=0o700)
         try:

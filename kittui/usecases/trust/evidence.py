@@ -1,4 +1,4 @@
-"""What gates rest on, read once: Kitfiles and scans for good, statements for as long as a look takes."""
+"""Reads the evidence for gates once: Kitfiles and scans for good, statements for a few seconds."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.scan import ScanReport
 
 FRESH: Final = 10.0
-"""Seconds for which statements need no second look: a plan that is shown and then confirmed asks once."""
+"""Seconds for which statements are not read again: a plan that is shown and then confirmed reads them once."""
 T = TypeVar("T")
 
 
 @dataclass
 class _Reading:
-    """Something that is read, or was, and how many wait for it."""
+    """A running or finished read, and how many wait for it."""
 
     at: float
     task: asyncio.Task[Any]
@@ -39,14 +39,14 @@ class _Reading:
 
     @property
     def failed(self) -> bool:
-        """Whether it has to be read again; one that is being cancelled, too."""
+        """Whether it must be read again because it failed or is being cancelled."""
         task = self.task
         return task.cancelling() > 0 or (task.done() and (task.cancelled() or task.exception() is not None))
 
 
 @dataclass
 class Evidence:
-    """Reads what gates ask for, each thing once for the same digest; `keyring` gives the keys that count (blocks).
+    """Reads what gates ask for, once for each digest; `keyring` returns the keys that count (blocks).
 
     `reviews` are those of this machine; `cached` are ModelKits that were read before.
     """
@@ -60,7 +60,7 @@ class Evidence:
     _last: dict[tuple[str, Digest], Verification] = field(default_factory=dict)
 
     async def kit(self, repository: Repository, manifest: Manifest) -> ModelKit:
-        """The ModelKit of a manifest: one request at most."""
+        """Read the ModelKit of a manifest, with at most one request."""
 
         async def read() -> ModelKit:
             known = self.cached(manifest.digest)
@@ -80,9 +80,9 @@ class Evidence:
         tags: Collection[str] | None = None,
         origin: Repository | None = None,
     ) -> Verification:
-        """What is attached to a digest whose manifest was read, checked with the keys that count.
+        """Read and check what is attached to a digest whose manifest was read.
 
-        With `origin`, also what a copy from there will bring along, checked with the keys that count for `repository`.
+        With `origin`, also what a copy from there will bring, checked with the keys that count for `repository`.
         """
 
         async def read() -> Verification:
@@ -105,7 +105,7 @@ class Evidence:
         return replace(here, signatures=here.signatures + new, complete=here.complete and there.complete)
 
     async def review(self, before: Digest, after: Digest) -> Review:
-        """This machine's review of what differs between two ModelKits, in whichever order they were compared."""
+        """This machine's review of the differences between two ModelKits, in either order."""
 
         def read() -> Review:
             reviews = self.reviews
@@ -121,21 +121,21 @@ class Evidence:
         return self.reviews is not None and await asyncio.to_thread(self.reviews.has_others, digest)
 
     def known(self, repository: Repository, digest: Digest) -> Verification | None:
-        """What was found out about a digest when it was last read, forgotten or not; nothing is asked now.
+        """The last result for a digest, even if forgotten, without a request.
 
-        None if that failed; while it is read again, what was found before.
+        None if that failed; while it is read again, the earlier result.
         """
         reading = self._known.get(("statements", repository.reference(), digest))
         return None if reading is None or reading.failed else self._last.get((repository.reference(), digest))
 
     def forget(self, repository: Repository | None = None) -> None:
-        """Ask for statements again the next time: those of a repository, or all."""
+        """Make the next call read statements again: those of a repository, or all."""
         for key, reading in self._known.items():
             if key[0].startswith("statements") and (repository is None or key[1] == repository.reference()):
                 reading.at = float("-inf")
 
     async def risk(self, repository: Repository, manifest: Manifest) -> RiskReport:
-        """kittui's own look into the files: reads the parts of layers that it needs."""
+        """Scan the files with kittui's own check, which reads the parts of layers that it needs."""
 
         async def read() -> RiskReport:
             from kittui.usecases.inspect.files import list_layers
@@ -149,7 +149,10 @@ class Evidence:
         return await self._once("risk", repository, manifest.digest, read)
 
     async def scan(self, repository: Repository, manifest: Manifest) -> ScanReport:
-        """ModelScan over a copy of the files: reads them whole. Raises Unsupported if it is not installed."""
+        """Scan a copy of the files with ModelScan, which reads them whole.
+
+        Raises Unsupported if it is not installed.
+        """
 
         async def read() -> ScanReport:
             from kittui.usecases.inspect.files import FoundFile, list_layers
@@ -178,7 +181,7 @@ class Evidence:
     ) -> T:
         """Read once, even if several ask at the same time; failed reads are repeated.
 
-        What nobody waits for any more is not read to its end.
+        A read is cancelled if nobody waits for it any more.
         """
         key = (what, repository.reference(), digest)
         known = self._known.get(key)

@@ -1,4 +1,4 @@
-"""One ModelKit in several repositories: where each stage stands, what is behind, and promoting from one to the next."""
+"""One ModelKit in several repositories: the state of each stage, what is behind, and promotion to the next one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from kittui.usecases.trust.names import plain_name
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One repository of a fleet, under the name of what it is for; each passes its ModelKits on to the next."""
+    """One repository of a fleet, named by its purpose; each passes its ModelKits on to the next."""
 
     name: str
     repository: Repository
@@ -37,10 +37,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the stages of a member stand, or the `problem` why it can't be read.
+    """A member's stages, or the `problem` why it can't be read.
 
-    `stale`: its champion is another one than that of the member before it, or it has none while that one does;
-    `behind` by so many versions. Both are None if unknown. `state` says it in words.
+    `stale`: its champion differs from that of the member before it, or is missing while that one has one; `behind` by
+    so many versions. Both are None if unknown. `state` says it in words.
     """
 
     member: Member
@@ -66,7 +66,7 @@ class Standing:
 async def standings(
     members: Sequence[Member], stages: Collection[Tag], champion: Tag, ledger: Ledger, keyring: Keyring
 ) -> list[Standing]:
-    """Where every member stands; one that can't be read is marked."""
+    """Read the standing of every member; unreadable ones are marked."""
     found = await spread(
         members, lambda member: _standing(member, stages), at_once=at_once(member.repository for member in members)
     )
@@ -80,7 +80,7 @@ async def standings(
 async def _compared(
     here: Standing, before: Standing | None, champion: Tag, ledger: Ledger, keyring: Keyring
 ) -> Standing:
-    """A member as it stands beside the one before it."""
+    """Compare a member with the one before it."""
     own = here.stages.get(champion)
     if here.problem:
         return replace(here, stale=None, state="can't be read")
@@ -118,7 +118,7 @@ async def _standing(member: Member, stages: Collection[Tag]) -> Standing:
 
 
 def versions_behind(history: MergedHistory, tag: str, digest: Digest | None) -> int | None:
-    """How many versions a tag held after this one; None if unknown to have held it."""
+    """How many versions a tag has held after this one; None if it is not known to have held it."""
     certain = [event for event in history.events if event.tag == tag and (counts(event) or event.source == "none")]
     held = [event.after for event in certain] + [event.before for event in certain[-1:]]
     versions = list(dict.fromkeys(held))
@@ -127,7 +127,7 @@ def versions_behind(history: MergedHistory, tag: str, digest: Digest | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What came of passing a ModelKit on to one member: `done` where its tags moved (or stood there already)."""
+    """The result of passing a ModelKit on to one member: `done` if its tags moved (or were there already)."""
 
     member: Member
     done: Changed | None = None
@@ -159,8 +159,8 @@ async def promote_across(
 ) -> Passed:
     """Make the origin's champion that of a later member.
 
-    It is copied as the member's challenger, with all that is attached, and promoted there under its own gates. Never
-    fails: what went wrong is in the result, and running it again continues where it stopped.
+    It is copied as the member's challenger, with all attachments, and promoted there under the member's own gates.
+    Never raises: errors are in the result, and another run continues where it stopped.
     """
     destination = target.repository
     count = 0

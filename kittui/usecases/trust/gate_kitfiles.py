@@ -1,4 +1,4 @@
-"""Gates that rest on the Kitfile."""
+"""Evaluates gates on the Kitfile."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "trained": (("model", "datasets"), ()),
     "tuned": (("model", "datasets"), ()),
 }
-"""What a stage's ModelKit holds, and what it must not hold; every other one holds a model."""
+"""The parts that a stage requires, and those that it forbids; any other stage requires a model."""
 
 
 def licensed(gate: LicenseIn, kit: ModelKit) -> Answer:
-    """Whether every license that is named is one of those allowed, and one is named."""
+    """Whether the Kitfile names a license, and all of its licenses are allowed."""
     named = licenses_of(kit.kitfile)
     if not named:
         return Answer("fail", "the Kitfile has no license", "set package.license or model.license")
@@ -33,7 +33,7 @@ def licensed(gate: LicenseIn, kit: ModelKit) -> Answer:
 
 
 def licenses_of(kitfile: Mapping[str, Any]) -> set[str]:
-    """Every license that a Kitfile names, of the package or of a part."""
+    """Every license in a Kitfile, of the package or of a part."""
     parts: list[Any] = [kitfile.get("package"), kitfile.get("model")]
     for section in ("code", "datasets", "docs"):
         value = kitfile.get(section)
@@ -42,7 +42,7 @@ def licenses_of(kitfile: Mapping[str, Any]) -> set[str]:
 
 
 def value_at(kitfile: Mapping[str, Any], path: str) -> Any:
-    """What is at a path such as model.parameters.metrics.auc or datasets.0.path; None if nothing is."""
+    """The value at a path such as model.parameters.metrics.auc or datasets.0.path; None if there is none."""
     value: Any = kitfile
     for part in path.split("."):
         if isinstance(value, dict):
@@ -55,7 +55,7 @@ def value_at(kitfile: Mapping[str, Any], path: str) -> Any:
 
 
 def has(gate: KitfileHas, kit: ModelKit, tag: str) -> Answer:
-    """Whether the Kitfile has what is asked for."""
+    """Whether the Kitfile has what the gate requires."""
     parts, without = gate.parts, gate.without
     if gate.stage:
         wanted, banned = _PARTS.get(tag, (("model",), ()))

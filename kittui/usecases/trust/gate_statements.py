@@ -1,4 +1,4 @@
-"""Gates that rest on what is attached to a ModelKit: signatures, statements, approvals."""
+"""Evaluates gates on a ModelKit's attachments: signatures, statements, approvals."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def _owned(one: Signature, people: Sequence[str]) -> bool:
 
 
 def _missing(found: Verification, reason: str, remedy: str) -> Answer:
-    """Fail; or cannot tell, where something that was not looked at may be what is missing."""
+    """Fail, or cannot tell if something unread may be what is missing."""
     if _hidden(found):
         return Answer("unknown", f"{reason}, and not everything attached to it could be read", remedy)
     return Answer("fail", reason, remedy)
 
 
 def _hidden(found: Verification) -> str:
-    """The remark if something attached was not read, which may count against the ModelKit; empty otherwise."""
+    """A remark if an unread attachment may count against the ModelKit; empty otherwise."""
     unread = not found.complete or any(one.status == "error" for one in found.signatures)
     return "not everything attached to it could be read" if unread else ""
 
@@ -86,7 +86,7 @@ def attested(gate: Attested, found: Verification, case: Case) -> Answer:
 
 
 def _elsewhere(one: Signature, case: Case) -> bool:
-    """Whether it speaks against the ModelKit, or is a verification summary about another tag or repository."""
+    """Whether it is a rejection, or a verification summary about another tag or repository."""
     statement = one.verdict.statement
     if statement is None or statement.rejects:
         return True
@@ -138,7 +138,7 @@ def _is_review(one: Signature, counted: Mapping[str, object]) -> bool:
 def reviewed(found: Verification, case: Case, known: str) -> Answer:
     """Whether somebody states that they reviewed every change against what the tag holds now.
 
-    `known` is what this machine says otherwise.
+    `known` is this machine's answer, used otherwise.
     """
     decided = decisions((one.verdict for one in found.signatures), case.names, case.tag, case.now)
     for one in found.signatures:

@@ -1,4 +1,4 @@
-"""Evaluating gates: each answers pass, fail or cannot tell, with its reason and what to do about it."""
+"""Evaluates gates: each answers pass, fail or cannot tell, with its reason and what to do."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
 
 
 async def _reviewed(case: Case, evidence: Evidence) -> Answer:
-    """By the ticks on this machine, which cost nothing to read; else by what somebody has signed."""
+    """Use this machine's ticks, which cost nothing to read; else signed statements."""
     if case.before is None:
         return Answer("pass", f"there is no {case.tag} to compare it with yet")
     ticks = await evidence.review(case.before.digest, case.after.digest)
@@ -89,13 +89,13 @@ async def _stated(gate: SignedBy | Attested | ApprovedBy, case: Case, evidence: 
 
 
 async def _statements(case: Case, evidence: Evidence) -> Verification:
-    """What is attached to the ModelKit, or will be once it is copied."""
+    """The ModelKit's attachments, including those that its copy will bring."""
     origin = case.origin if case.carried else None
     return await evidence.statements(case.repository, case.after.digest, origin=origin)
 
 
 def _with_copying(said: Answer, case: Case) -> Answer:
-    """The answer, with what a copy that leaves signatures can do about it."""
+    """Add to the answer what to do if a copy would leave signatures behind."""
     if said.state == "pass" or case.origin is None or case.carried:
         return said
     along = "copy the signatures and statements too with --referrers"

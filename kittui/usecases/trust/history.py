@@ -1,4 +1,4 @@
-"""Who moved which tag: this machine's history and the registry's records, merged and checked."""
+"""Merges and checks who moved which tag: this machine's history and the registry's records."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import check
 
 DIGESTS_LIMIT: Final = 300
-"""Digests whose records are read at most."""
+"""Maximum digests whose records are read."""
 TAGS_LIMIT: Final = 200
-"""Tags that are looked up for records at most."""
+"""Maximum tags that are resolved to find records."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergedHistory:
-    """The moves of a repository's tags, newest first; `notes` are sentences on what is missing or was left out.
+    """The moves of a repository's tags, newest first; `notes` are sentences on missing or omitted ones.
 
-    `trouble` is why the registry's records could not be read.
+    `trouble` says why the registry's records could not be read.
     """
 
     repository: str
@@ -53,7 +53,7 @@ class MergedHistory:
 
 
 async def local_history(repository: Repository, ledger: Ledger, tags: Collection[str]) -> MergedHistory:
-    """What this machine moved, without asking the registry. Raises StorageError."""
+    """Read this machine's moves, without asking the registry. Raises StorageError."""
     reference = repository.reference()
 
     def read() -> MergedHistory:
@@ -72,11 +72,11 @@ async def merged_history(
     names: Collection[str] = (),
     now: datetime | None = None,
 ) -> MergedHistory:
-    """The moves of these tags as far as this machine and the registry know them. Raises StorageError.
+    """Read the moves of these tags that this machine and the registry know. Raises StorageError.
 
-    `keyring` holds the keys that count here; `names` are further names (HOST/REPO) of the repository. What the registry
-    does not give is noted. Records about other repositories, about other digests, or that contradict what this machine
-    did are left out, and noted as well.
+    `keyring` holds the keys that count here; `names` are further names (HOST/REPO) of the repository. Notes say what
+    the registry does not return. Records about other repositories or digests, or that contradict what this machine did,
+    are left out, with a note.
     """
     now = now or datetime.now(UTC)
     own = await local_history(repository, ledger, tags)
@@ -99,7 +99,7 @@ async def merged_history(
         notes.append(f"the records in the registry could not be read: {error.message}")
     moves = [move for move in moves if move.tag in tags]
     ends = {tag: (write_time(now), current[tag]) if tag in current else None for tag in reversed(dict.fromkeys(tags))}
-    # Thousands of moves take a moment, in which the interface answers keys.
+    # Thousands of moves take a moment, so keep the interface responsive.
     events = await asyncio.to_thread(_put_together, local, moves, ends, notes, bridged=not keyring)
     return MergedHistory(reference, events, tuple(notes), trouble)
 
@@ -112,7 +112,10 @@ def _put_together(
     *,
     bridged: bool,
 ) -> tuple[TagEvent, ...]:
-    """The moves of every tag as chains, the newest first; `ends` is where each tag is now. Adds to the notes."""
+    """Arrange the moves of every tag as chains, newest first; `ends` is each tag's current digest.
+
+    Adds to the notes.
+    """
     merged = _merge(local, recorded, notes)
     dated: list[tuple[str, TagEvent]] = []
     for tag, end in ends.items():
@@ -120,7 +123,7 @@ def _put_together(
         notes += crossed
         latest = ""
         for event in chain:
-            # Where clocks differ, the order in which the moves happened counts.
+            # If clocks differ, the order in which the moves happened counts.
             latest = max(latest, event.time) if event.counted else latest
             dated.append((latest if event.counted else event.time, event))
     dated.sort(key=lambda pair: pair[0])
@@ -128,9 +131,9 @@ def _put_together(
 
 
 async def _subjects(repository: Repository, known: Collection[str], notes: list[str]) -> list[Digest]:
-    """Digests that may carry records, as nothing leads to those that a tag was moved away from outside kittui.
+    """Digests that may carry records; nothing else leads to those that a tag left outside kittui.
 
-    Where the registry keeps lists of what belongs to digests under tags, those digests; else those of the tags.
+    If the registry uses fallback tags for referrers, their digests; else those of the tags.
     """
     named: list[Tag] = []
     listed: list[Digest] = []
@@ -169,10 +172,10 @@ async def _recorded(
     local: Sequence[TagEvent],
     now: datetime,
 ) -> tuple[list[TagEvent], list[str]]:
-    """The records on every digest that the tags are known to have held, and on those that these lead to."""
+    """Read the records on every digest that the tags are known to have held, and on those to which these lead."""
     waiting = [digest for digest in start if digest is not None]
     waiting += [end for event in local for end in (_digest(event.before), _digest(event.after)) if end is not None]
-    # Records that prove nothing may lead to any number of digests: those that do come first.
+    # Records that prove nothing may lead to any number of digests, so follow the others first.
     doubtful: list[Digest] = []
     seen: set[Digest] = set()
     found: list[TagEvent] = []
@@ -235,7 +238,7 @@ def _event(move: Move, proof: str, signer: str, record: Digest) -> TagEvent:
 
 
 def _merge(local: Sequence[TagEvent], recorded: Sequence[TagEvent], notes: list[str]) -> list[TagEvent]:
-    """Each move once, by its id. What this machine did beats what trusted keys vouch for, and that all the rest."""
+    """Keep each move once, by its id. This machine's moves take precedence, then those that trusted keys vouch for."""
     merged = {event.id: event for event in local}
     contradicting = 0
     for event in sorted(recorded, key=lambda event: event.proof != "verified"):

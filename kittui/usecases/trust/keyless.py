@@ -1,6 +1,6 @@
-"""Certificates instead of keys, verified by the sigstore library: the only module that imports it.
+"""Verifies certificates with the sigstore library; no other module imports it.
 
-It asks no network: the root of trust is a file that the user configures, and a bundle brings its own proofs.
+It uses no network: the root of trust is a file that the user configures, and a bundle carries its own proofs.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from kittui.trust.keyring import TrustedIdentity, Vouched
 
 
 class CertificateRoot:
-    """The root of trust in a file (trusted_root.json), read when it is first needed."""
+    """The root of trust in a file (trusted_root.json), read on first use."""
 
     def __init__(self, path: Path) -> None:
         self._path = typed_path(path)
 
     @property
     def problem(self) -> str:
-        """Why it verifies nothing, as far as that is known without reading it; empty if it may."""
+        """Why it can't verify anything, as far as known without reading it; empty if it may."""
         if not self._path.is_file():
             return f"there is no file {self._path}"
         return "" if importlib.util.find_spec("sigstore") else "install kittui[sigstore] to verify certificates"
@@ -54,7 +54,7 @@ class CertificateRoot:
 
 
 class _Among:
-    """A policy of the library that lets every certificate pass, and remembers which of the identities it is."""
+    """A policy for the library that accepts every certificate, and remembers which identity it has."""
 
     def __init__(self, identities: Sequence[TrustedIdentity]) -> None:
         self._identities = identities

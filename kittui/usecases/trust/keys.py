@@ -1,4 +1,4 @@
-"""The keys of the configuration, and those that were in it once."""
+"""Reads the keys in the configuration, and those that were in it once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY: Final = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class NamedKey:
-    """A key as the configuration names it, with the bytes of its file."""
+    """A key in the configuration, with the bytes of its file."""
 
     owner: str
     pem: bytes
@@ -32,7 +32,8 @@ def keyring_of(
 ) -> tuple[Keyring, tuple[str, ...]]:
     """The keyring of the configuration, and a sentence on each key that can't be used. Blocks.
 
-    `once` remembers the keys: one that is not in the configuration any more was trusted until it was last seen there.
+    `once` remembers the keys: one that was removed from the configuration counts as trusted until it was last seen
+    there.
     """
     now = now or datetime.now(UTC)
     keys: list[TrustedKey] = []

@@ -1,4 +1,4 @@
-"""Checking signatures that lie among a model's files: every file they name is hashed while it streams."""
+"""Checks signatures among a model's files: hashes every file that they list while it streams."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 NAMED: Final = 5
-"""Files that a reason names at most."""
+"""Maximum files listed in a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCheck:
-    """What came of one `model.sig`: `files` is how many were hashed and are as they were signed."""
+    """The result for one `model.sig`: `files` is how many were hashed and match the signature."""
 
     path: str
     layer: str
@@ -50,10 +50,10 @@ class ModelCheck:
 async def check_models(
     inspector: Inspector, repository: Repository, kit: ModelKit, keyring: Keyring, ask: Ask | None = None
 ) -> tuple[ModelCheck, ...]:
-    """Check every `model.sig` of a ModelKit against the files beside and below it, as they are once it is unpacked.
+    """Check every `model.sig` of a ModelKit against the files beside and below it, as they would be unpacked.
 
-    Files are read only where the signature itself holds. Raises the error of a layer that can't be listed, Refused
-    if the price of reading is not agreed to, and the source's errors.
+    Files are read only if the signature itself holds. Raises the error of a layer that can't be listed, Refused if the
+    price of reading is not agreed to, and the source's errors.
     """
     tree: dict[str, FoundFile] = {}
     odd: dict[str, str] = {}
@@ -66,7 +66,8 @@ async def check_models(
             if entry.path.startswith("/") or ".." in entry.path.split("/"):
                 odd[entry.path] = f"{entry.path} is outside of the folder it is unpacked to"
             elif entry.type != "dir":
-                # Of several of one path the last one counts, as for tar; layers may be unpacked in another order.
+                # Of several files with one path, the last one counts, as in tar; layers may be unpacked in another
+                # order.
                 before = tree.get(entry.path)
                 if before is not None and before.layer is not listed.layer:
                     odd[entry.path] = f"{entry.path} is in two layers"
@@ -85,7 +86,7 @@ async def check_models(
 
 
 def _through_files(tree: Collection[str]) -> dict[str, str]:
-    """Paths that lead through something else than a folder: where they end up is anybody's guess."""
+    """Paths that lead through something other than a folder: it is unclear where they end up."""
     odd: dict[str, str] = {}
     for path in tree:
         folder = posixpath.dirname(path)
@@ -133,7 +134,7 @@ async def _check(
 
 
 def _differing(said: ModelSignature, here: Mapping[str, FoundFile]) -> list[str]:
-    """Files that are missing, that nobody signed, or that can't be checked."""
+    """Files that are missing, unsigned, or can't be checked."""
     wrong = [f"{path} is missing" for path in said.resources if path not in here]
     wrong += [
         f"{path} is not among the signed files"
@@ -161,5 +162,5 @@ async def _is_signed(
 
 
 def all_hold(checks: Sequence[ModelCheck]) -> bool:
-    """Whether there is a signature among the files, and every one holds for all of them."""
+    """Whether there are signatures among the files, and each one holds for all files."""
     return bool(checks) and all(check.status == "verified" for check in checks)

@@ -6,6 +6,6 @@ from kittui.oci.protocols import Repository
 
 
 def plain_name(repository: Repository) -> str:
-    """HOST/REPO, however the host was written; a place that isn't a registry by its name alone."""
+    """HOST/REPO, however the host was written; for a place that isn't a registry, only its name."""
     host = repository.source.place.host.lower().removesuffix(":443").removesuffix(".")
     return f"{host}/{repository.name}" if host else repository.name

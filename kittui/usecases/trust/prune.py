@@ -1,4 +1,4 @@
-"""Deleting old records of moves from a registry: the newest of each tag always stays."""
+"""Deletes old records of moves from a registry; the newest of each tag always stays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from kittui.usecases.trust.history import MergedHistory
 
 
 def old_records(history: MergedHistory, keep: int) -> list[TagEvent]:
-    """The moves whose records may go: of each tag all but the newest `keep` that prove something, one at least.
+    """The moves whose records can go: of each tag all but the newest `keep` (at least one) that prove something.
 
-    Only records that count are pruned: one that is forged or by an unknown key stays as it is, and keeps none from
-    being the newest.
+    Only records that count are pruned: forged ones or those by unknown keys stay, and don't count as the newest.
     """
     newest: dict[str, list[TagEvent]] = defaultdict(list)
     for event in history.events:
@@ -27,13 +26,14 @@ def old_records(history: MergedHistory, keep: int) -> list[TagEvent]:
 
 
 async def prune(repository: Repository, events: Sequence[TagEvent]) -> list[TagEvent]:
-    """Delete the records of moves, the oldest first; returns those that are gone now.
+    """Delete the records of moves, the oldest first; returns those that are now gone.
 
-    Raises Unsupported if the registry deletes nothing, and what the source raises; what was deleted before stays so.
+    Raises Unsupported if the registry deletes nothing, and what the source raises; records deleted before that stay
+    deleted.
     """
     done: list[TagEvent] = []
     for event in sorted(events, key=lambda each: each.time):
-        # Where it is not there any more, an earlier run or somebody else has deleted it.
+        # If it no longer exists, an earlier run or somebody else has deleted it.
         with suppress(NotFound):
             await repository.delete(Digest.parse(event.record))
         done.append(event)

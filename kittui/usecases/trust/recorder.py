@@ -1,4 +1,4 @@
-"""Writing moves of tags down in the registry they happened in: prepared before the move, sent after it."""
+"""Records moves of tags in their registry: records are prepared before the move, and sent after it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from kittui.usecases.trust.summary import Summaries
 
 TOOL: Final = f"kittui {__version__}"
 _PASSING: Final = frozenset({401, 403, 408, 425, 429})
-"""Client errors that may be otherwise the next time."""
+"""Client errors that may be temporary."""
 
 
 @dataclass(frozen=True)
 class Recorder:
-    """Records moves of the tags in `stages`; `signer` opens the key they are signed with, None without one.
+    """Records moves of the tags in `stages`; `signer` opens the signing key, None without one.
 
-    `summaries` writes what the gates found beside the record of a promotion.
+    `summaries` writes the gates' results beside the record of a promotion.
     """
 
     outbox: Outbox
@@ -92,14 +92,14 @@ class Recorder:
         await asyncio.to_thread(self.outbox.put, outgoing)
 
     async def moved(self, entry: Entry, position: int) -> None:
-        """The tag of a step has moved: its records are to be sent."""
+        """Mark a step's records as ready to be sent, after its tag has moved."""
         await asyncio.to_thread(self.outbox.ready, f"{entry.id}/{position}")
 
     async def deliver(self, repository: Repository) -> None:
-        """Send what is to be sent to a repository, and forget what never happened.
+        """Send ready records to a repository, and drop those of moves that never happened.
 
-        Never fails, as the tags have moved already. What a registry does not take at all is dropped, the history on
-        this machine has it; what it may accept later stays. Both cause a warning.
+        Never raises, since the tags have moved already. Records that a registry does not accept at all are dropped
+        (this machine's history has them); those that it may accept later stay. Both cause a warning.
         """
         try:
             await self._deliver(repository)
@@ -121,7 +121,7 @@ class Recorder:
             elif entry is None or entry.state != "open":
                 await asyncio.to_thread(self.outbox.drop, record)
         first, *others = sending.values() or ((),)
-        # The first one alone also uploads what all of them need.
+        # Send the first one alone: it also uploads what all of them need.
         told = [await self._send(repository, first)]
         told += await spread(
             others, lambda group: self._send(repository, group), at_once=repository.source.traits.at_once
@@ -130,7 +130,7 @@ class Recorder:
             self.warn(note)
 
     async def _send(self, repository: Repository, records: Sequence[Outgoing]) -> list[str]:
-        """Send the records about one manifest, one after the other: each changes the list of what belongs to it."""
+        """Send the records about one manifest, one after the other: each changes its list of referrers."""
         notes: list[str] = []
         for record in records:
             try:
@@ -148,7 +148,7 @@ class Recorder:
 
 
 def _for_good(error: KittuiError) -> bool:
-    """Whether the registry would say so again."""
+    """Whether the refusal is permanent."""
     if isinstance(error, RegistryError):
         return error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING
     return isinstance(error, Unsupported)

@@ -1,4 +1,4 @@
-"""The gates as a rule of the policy, evaluated whichever command moves a tag."""
+"""Adds the gates to the policy as a rule, for every command that moves a tag."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kittui.usecases.trust.names import plain_name
 
 TAKING_BACK: Final = frozenset({"rollback", "undo"})
 GATES: Final = "gates"
-"""The rule that speaks where the configuration's gates can't be read."""
+"""The name of the rule if the configuration's gates can't be read."""
 
 
 def _alone(name: str) -> frozenset[str]:
@@ -41,9 +41,9 @@ def _now() -> datetime:
 class GateRule:
     """Evaluates the gates of a configuration for a plan.
 
-    `history` and the records in the registry tell what a tag held before; `siblings` names the repositories whose
-    reviews count for one (HOST/REPO); `mistaken` says what is wrong with a configuration whose gates can't be read:
-    then no tag in `stages` moves.
+    `history` and the records in the registry show what a tag held before; `siblings` returns the repositories whose
+    reviews count for one (HOST/REPO); `mistaken` says why the configuration's gates can't be read: then no tag in
+    `stages` moves.
     """
 
     sets: tuple[GateSet, ...]
@@ -59,7 +59,10 @@ class GateRule:
         return [verdict async for verdict in self.verdicts(plan)]
 
     async def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
-        """The same, each as it is known. kit's store has no gates: nothing can be stated about a ModelKit in it."""
+        """Yield the same verdicts as they become known.
+
+        kit's store has no gates: it can't hold statements about a ModelKit.
+        """
         if plan.repository.source.capabilities.attach.denied:
             return
         for tag in self._unreadable(plan):
@@ -79,7 +82,7 @@ class GateRule:
             )
 
     async def announced(self, plan: ChangePlan) -> Sequence[Announced]:
-        """The gates that a plan will meet, and what each of them reads."""
+        """The gates that apply to a plan, and what each of them reads."""
         if plan.repository.source.capabilities.attach.denied:
             return ()
         unreadable = [Announced(GATES, tag, "nothing") for tag in self._unreadable(plan)]
@@ -87,11 +90,11 @@ class GateRule:
         return unreadable + [Announced(_label(gates, gate), case.tag, price(gate, case)) for gates, gate, case in asked]
 
     def _unreadable(self, plan: ChangePlan) -> list[str]:
-        """The tags of a plan that would meet gates which can't be read."""
+        """The tags of a plan to which unreadable gates may apply."""
         return [change.tag for change in plan.changes if self.mistaken and change.tag in self.stages]
 
     async def _asked(self, plan: ChangePlan) -> list[tuple[GateSet, Gate, Case]]:
-        """The gates that a plan meets, the cheapest of all first."""
+        """The gates that apply to a plan, the cheapest first."""
         name, asked = plain_name(plan.repository), []
         for change in plan.changes:
             if change.after is None:
@@ -112,13 +115,13 @@ class GateRule:
         return sorted(asked, key=lambda one: cost(one[1]))
 
     async def _exempt(self, gates: GateSet, plan: ChangePlan, change: TagChange) -> bool:
-        """Whether the tag goes back to what it held before, and the gates are not those of going back."""
+        """Whether the tag returns to a digest that it held before, and the gates are not those of a rollback."""
         if plan.action not in TAKING_BACK or (gates.origin and gates.origin in plan.watched) or change.after is None:
             return False
         return await self._held(plan, change, change.after.digest)
 
     async def _held(self, plan: ChangePlan, change: TagChange, digest: Digest) -> bool:
-        """Whether the tag has pointed to a digest before: as this machine moved it, or as a record proves."""
+        """Whether the tag has pointed to a digest before, by this machine's history or by a record that proves it."""
         reference = plan.repository.reference()
         events = await asyncio.to_thread(self.history.events, reference, change.tag)
         if any(digest in (event.before, event.after) for event in events):

@@ -1,4 +1,4 @@
-"""Signing a ModelKit, and stating things about it: written as cosign writes it, attached to the digest."""
+"""Signs ModelKits, and attaches statements to their digests, in cosign's formats."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from kittui.usecases.trust.signer import Signer
 
 TRIES: Final = 4
 PAUSE: Final = 0.1
-"""Seconds before a manifest that was refused is sent again, more with every try."""
+"""Seconds before a refused manifest is sent again, more with every try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """What was attached to a ModelKit, and where: `manifest` is the digest of what holds it."""
+    """What was attached to a ModelKit, and where: `manifest` is the digest of the manifest that holds it."""
 
     reference: str
     subject: Digest
@@ -79,10 +79,10 @@ async def read_predicate(name: str) -> dict[str, Any]:
 async def attest(
     repository: Repository, target: Target, signer: Signer, predicate_type: str, predicate: Mapping[str, Any]
 ) -> Attestation:
-    """State something about a ModelKit, signed.
+    """Attach a signed statement to a ModelKit.
 
-    Raises NotFound for the ModelKit, CredentialError from the signer, and what the source raises while storing; where
-    that keeps nothing beside ModelKits, Unsupported.
+    Raises NotFound for the ModelKit, CredentialError from the signer, what the source raises while storing, and
+    Unsupported if it can't store attachments.
     """
     return await _state(repository, target, signer, predicate_type, predicate, rejection=False)
 
@@ -98,9 +98,9 @@ async def review(
     *,
     against: Digest | None = None,
 ) -> Attestation:
-    """Write one person's yes or no to a ModelKit getting a tag. Raises as `attest` does, and BadReference.
+    """Attach one person's approval or rejection of a ModelKit for a tag. Raises as `attest` does, and BadReference.
 
-    `against` is what the tag holds now, where every difference from it was gone through.
+    `against` is what the tag holds now, if every difference from it was reviewed.
     """
     Tag.parse(tag)
     predicate = write_review(decision, plain_name(repository), tag, actor, reason, datetime.now(UTC), against)
@@ -131,7 +131,7 @@ async def _state(
 
 
 async def sealed(payload: bytes, signer: Signer | None, *, rejection: bool = False) -> bytes:
-    """A statement in its signed form; without a signer in a bundle that carries no signature."""
+    """Sign a statement; without a signer, return a bundle that carries no signature."""
     load_document(payload, "the statement")
     if signer is None:
         return write_bundle(payload, b"", b"")
@@ -144,7 +144,7 @@ async def sealed(payload: bytes, signer: Signer | None, *, rejection: bool = Fal
 
 
 async def attach(repository: Repository, raw: bytes, content: bytes) -> Descriptor:
-    """Store a referrer's manifest and the one blob it holds. Raises Unsupported if the source keeps none."""
+    """Store a referrer's manifest and its one blob. Raises Unsupported if the source can't store referrers."""
     check_attach(repository)
     manifest = Manifest.parse(raw, OCI_MANIFEST)
     (layer,) = manifest.layers
@@ -157,11 +157,11 @@ async def attach(repository: Repository, raw: bytes, content: bytes) -> Descript
             except (NotFound, RegistryError):
                 if attempt == TRIES:
                     raise
-                # Nearly every repository has the two bytes of an empty config: they are sent where one may not.
+                # Nearly every repository has the two bytes of an empty config: send them only to one that may not.
                 if attempt == 1:
                     await repository.put_blob(EMPTY, BytesContent(b"{}"))
                 else:
-                    # Registries are at odds with themselves for a moment while several send the same blob.
+                    # Registries may contradict themselves for a moment while several clients send the same blob.
                     await asyncio.sleep(PAUSE * attempt)
         raise AssertionError("the last try returns or raises")
     except KittuiError as error:

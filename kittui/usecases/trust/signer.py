@@ -1,4 +1,4 @@
-"""Who signs: a private key in memory, or a command of the user's that reaches an HSM or a KMS."""
+"""Signers: a private key in memory, or a user's command for an HSM or a KMS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kittui.trust.keys import PublicKey, check_signature, key_name
 from kittui.trust.signing import PrivateKey, public_key, sign
 
 COMMAND_SECONDS: Final = 120.0
-"""How long a signing command may take; a token may want to be touched."""
+"""Time limit for a signing command; a token may have to be touched."""
 
 
 class Signer(Protocol):
@@ -28,7 +28,7 @@ class Signer(Protocol):
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """A signature over the message that holds; raises CredentialError if none could be made."""
+        """Return a valid signature over the message; raises CredentialError if that fails."""
         ...
 
 
@@ -50,9 +50,9 @@ class KeySigner:
 
 
 class CommandSigner:
-    """Signs by a command: the message on its stdin, the signature on its stdout, raw or in base64.
+    """Signs with a command: the message on its stdin, the signature on its stdout, raw or in base64.
 
-    `key` is the public half, with which the signature is checked before anything is written anywhere.
+    `key` is the public half, which checks the signature before anything is written.
     """
 
     def __init__(self, command: Sequence[str], key: PublicKey, seconds: float = COMMAND_SECONDS) -> None:
@@ -66,7 +66,7 @@ class CommandSigner:
         return self._key
 
     async def sign(self, message: bytes) -> bytes:
-        """Run the command in a process group of its own, which is ended when it takes too long."""
+        """Run the command in a process group of its own, which is killed if it takes too long."""
         output = await self._run(message)
         for signature in (output, _decoded(output)):
             if signature and check_signature(self._key, signature, message).outcome == "holds":

@@ -1,4 +1,4 @@
-"""The verification summary of a promotion: what the gates found, for tools that ask nothing else."""
+"""Writes the verification summary of a promotion: the gates' results, for tools that read only that."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Summaries:
     def of(
         self, repository: Repository, plan: ChangePlan, change: TagChange, verdicts: Sequence[Verdict]
     ) -> tuple[str, dict[str, object]] | None:
-        """The predicate's type and the predicate for one tag; None if no gate had a say, or one did not pass.
+        """The predicate's type and the predicate for one tag; None if no gate applied, or one did not pass.
 
-        A summary that something failed is not written: `cosign verify` would take it for a signature.
+        No summary of a failure is written: `cosign verify` would accept it as a signature.
         """
         about = [verdict for verdict in verdicts if verdict.gate and verdict.moved == change.tag]
         if not self.policy or not about or change.after is None or any(one.state != "pass" for one in about):

@@ -1,4 +1,4 @@
-"""Checking what is attached to a ModelKit: signatures and statements, against the keys that count for it."""
+"""Checks what is attached to a ModelKit: signatures and statements, with the keys that count for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BY_RANK: Final[Mapping[Status, Word]] = {
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature or statement about the ModelKit: `digest` is that of the manifest it came in, `layer` its own."""
+    """One signature or statement about the ModelKit: `digest` is that of its manifest, `layer` its own."""
 
     kind: Kind
     digest: Digest
@@ -41,7 +41,7 @@ class Signature:
 
     @property
     def status(self) -> Status:
-        """What came of checking it."""
+        """The result of checking it."""
         return self.verdict.status
 
     @property
@@ -51,12 +51,12 @@ class Signature:
 
     @property
     def about(self) -> str:
-        """What it is called: what it states, where that could be read."""
+        """Its name: what it states, if readable."""
         return self.verdict.statement.kind if self.verdict.statement else self.kind
 
     @property
     def predicate_type(self) -> str | None:
-        """The address of what is stated, where a statement could be read."""
+        """The URI of the predicate type, if the statement is readable."""
         return self.verdict.statement.predicate_type if self.verdict.statement else None
 
     def to_json(self) -> dict[str, Any]:
@@ -76,7 +76,10 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What came of it. One signature that holds is enough for `verified`; statements of other kinds never are."""
+    """The result of checking a ModelKit.
+
+    One valid signature is enough for `verified`; statements of other kinds never are.
+    """
 
     reference: str
     digest: Digest
@@ -85,16 +88,16 @@ class Verification:
 
     @property
     def status(self) -> Literal["verified", "not verified", "none"]:
-        """`none` where nothing claims to be a signature or a statement, and everything attached was seen."""
+        """The overall status: `none` if no attachment claims to be a signature or statement, and all were read."""
         if not self.signatures and self.complete:
             return "none"
         return "verified" if self.word == "valid" else "not verified"
 
     @property
     def word(self) -> Word:
-        """The ModelKit's signatures in one word; `unsigned` only where everything attached was seen and read."""
+        """The verdict on the ModelKit's signatures in one word; `unsigned` only if everything attached was read."""
         statuses = {one.status for one in self.signatures if one.kind == "signature"}
-        # What can't be read may have been a signature, whatever the manifest that it came in calls it.
+        # Anything unreadable may have been a signature, whatever its manifest calls it.
         seen = self.complete and all(
             one.verdict.statement is not None or one.status not in ("error", "invalid") for one in self.signatures
         )
@@ -104,7 +107,7 @@ class Verification:
 
     @property
     def signers(self) -> tuple[str, ...]:
-        """Whose signatures hold, by the owners of the keys, else by the keys' names."""
+        """The signers with valid signatures: the owners of the keys, else the keys' names."""
         found = (one.verdict.signer for one in self.signatures if one.kind == "signature" and one.verdict.holds)
         return tuple(dict.fromkeys(signer.owner or signer.name for signer in found if signer))
 
@@ -130,8 +133,8 @@ async def verify(
 ) -> Verification:
     """Check everything attached to a ModelKit. Raises NotFound and the source's errors for the ModelKit itself.
 
-    The digest is taken of the manifest's bytes as they are here, and a signature's own claims are checked against it.
-    `tags` are all tags of the repository, where they are known: that spares requests.
+    The digest is computed from the manifest's bytes, and a signature's own claims are checked against it. `tags` are
+    all tags of the repository, if known: that saves requests.
     """
     manifest = await repository.manifest(target)
     digest = manifest.digest

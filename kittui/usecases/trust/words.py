@@ -1,4 +1,4 @@
-"""The verdict on a ModelKit's signatures in one word. Lists show it, so this imports no code that checks signatures."""
+"""Words the verdict on a ModelKit's signatures. Lists use it, so this imports no code that checks signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unpack: a ModelKit's Kitfile and layers, or single files, verified before anything is visible in the target."""
+"""Unpacks a ModelKit's Kitfile and layers, or single files, verified before anything is visible in the target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Decide = Callable[[Sequence[str]], Awaitable[Decisions]]
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What is in the target now. `verified` is false where a file came by ranges, which no digest can prove."""
+    """The files now in the target. `verified` is false if a file was read by ranges, which no digest can prove."""
 
     plan: UnpackPlan
     verified: bool
@@ -59,7 +59,7 @@ async def apply_unpack(
     tuning: Tuning | None = None,
     limits: Limits | None = None,
 ) -> Unpacked:
-    """Verify and stage everything, decide about existing files, then move it into the target.
+    """Verify and stage everything, decide about existing files, then move all into the target.
 
     Raises DigestMismatch, UnsafePath, TooLarge and Conflict before anything is visible there; NotFound for files that
     no layer holds. A lost connection or a cancel keeps what was downloaded for the next run.
@@ -107,7 +107,7 @@ class _Unpacking:
     async def _whole(
         self, staging: Staging, repository: Repository, layer: Layer, files: frozenset[str] | None = None
     ) -> None:
-        """One layer whole: from where it is on this disk, else fetched, verified either way."""
+        """Stage one whole layer: from this disk if it is there, else downloaded; verified either way."""
         blob = repository.files.path(layer.digest) if repository.files is not None else None
         if blob is None or not blob.is_file():
             if repository.files is not None:
@@ -125,7 +125,7 @@ class _Unpacking:
             self.progress.end(layer.digest, "copied")
 
     async def _files(self, staging: Staging, part: Part) -> None:
-        """Single files: by their ranges where the layer is plain and far away, else out of the whole layer."""
+        """Stage single files: by ranges if the layer is remote and uncompressed, else from the whole layer."""
         missing = set(part.files)
         for layer in part.others:
             if not missing:
@@ -158,7 +158,7 @@ class _Unpacking:
         return {"/".join((*under, *safe_parts(entry.path))) for entry in entries}
 
     async def _stretch(self, repository: Repository, layer: Layer, piece: Piece) -> AsyncIterator[bytes]:
-        """A file's bytes in the layer; a lost connection is taken up where it broke."""
+        """Read a file's bytes in the layer; after a lost connection, continue where it broke."""
         at, end = piece.offset, piece.offset + piece.size
         retries = Retries(self.tuning.pace, sleep=self.tuning.sleep)
         while at < end:
@@ -184,12 +184,12 @@ def plain_of(layer: Layer) -> Plain:
 
 
 def under_of(layer: Layer) -> tuple[str, ...]:
-    """The folder that an old kit's layer is put under: that of its Kitfile path."""
+    """The target folder of an old kit's layer: that of its Kitfile path."""
     return safe_parts(layer.path)[:-1] if layer.legacy and layer.path and layer.format == "tar" else ()
 
 
 def _picked(path: str, files: frozenset[str]) -> bool:
-    """Whether a path is one of the files, or in one of the folders, that were asked for."""
+    """Whether a path is one of the requested files, or in a requested folder."""
     return path in files or any(path.startswith(one + "/") for one in files)
 
 

@@ -1,4 +1,4 @@
-"""What to unpack of a ModelKit and of those that it refers to."""
+"""Plans what to unpack of a ModelKit and of those to which it refers."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Part:
 
     @property
     def others(self) -> tuple[Layer, ...]:
-        """The layers to look for files in, those whose Kitfile path leads to one of them first."""
+        """The layers to search for files, first those whose Kitfile path leads to one of them."""
         left = [layer for layer in self.kit.layers if layer not in self.layers]
         return tuple(sorted(left, key=lambda layer: not any(may_hold(layer, path) for path in self.files)))
 
 
 @dataclass(frozen=True, slots=True)
 class UnpackPlan:
-    """What will be unpacked where: parents first, the Kitfile last; `size` is bytes of the layers to read whole."""
+    """What will be unpacked where: parents first, the Kitfile last; `size` is the bytes of layers to read whole."""
 
     reference: str
     digest: Digest
@@ -108,7 +108,7 @@ async def plan_unpack(
 
 
 async def _parents(kit: ModelKit, find: Find, filters: Sequence[Filter]) -> list[Part]:
-    """The chain of referenced ModelKits, farthest first; a filter without the model takes nothing of them."""
+    """The chain of referenced ModelKits, farthest first; empty if the filter excludes the model."""
     narrowed = [replace(one, types=frozenset({"model"})) for one in filters if "model" in one.types]
     chain: list[Part] = []
     seen = {kit.digest}

@@ -1,1 +1,1 @@
-"""How files are shown. A viewer is one module: which files it takes, and what it makes of one, without drawing it."""
+"""Viewers show files. Each is one module: it says which files it accepts, and turns them into data, without drawing."""

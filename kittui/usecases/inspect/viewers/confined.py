@@ -1,7 +1,7 @@
-"""Decoders written in C, each look in a process of its own with a bound on its memory, its processor time and its end.
+"""Runs decoders written in C in separate processes with limits on memory, processor time and duration.
 
-A library that is handed foreign bytes may hold Python's lock for minutes, fill the memory, or crash. There it harms
-nothing but the process `worker.py` runs in. What comes back is plain JSON and bytes, never an object.
+A library that reads hostile bytes may hold Python's lock for minutes, fill the memory, or crash. Here it harms only the
+process of `worker.py`. The result is plain JSON and bytes, never an object.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from kittui.tasks import aside
 from kittui.terminal import clean, size_text
 
 MEMORY: Final = 1536 * 1024 * 1024
-"""Bytes of address space that a decoder may take; the libraries themselves are a third of it."""
+"""Maximum address space of a decoder in bytes; the libraries themselves take a third of it."""
 SECONDS: Final = 10
-"""Seconds of the processor that it may take."""
+"""Maximum processor time in seconds."""
 PATIENCE: Final = 60.0
-"""Seconds in which it must say something: it is killed otherwise."""
+"""Seconds within which it must send something, or it is killed."""
 ANSWER_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of an answer that are read."""
+"""Maximum bytes of an answer."""
 READ: Final = struct.Struct("<cQQ")
-"""What a worker says: `R`, offset and length of bytes it wants; or `A`, bytes of JSON and of what follows it."""
+"""A worker's messages: `R` with offset and length of wanted bytes.
+
+Or `A` with the sizes of JSON and of the bytes after it.
+"""
 NO_MEMORY: Final = 12
-"""What a worker ends with that was refused memory."""
+"""The exit status of a worker that ran out of memory."""
 LENGTH: Final = struct.Struct("<Q")
-"""What it is told: how many bytes follow."""
+"""The header of a message to it: how many bytes follow."""
 _ERRORS: Final[dict[str, type[KittuiError]]] = {
     "Malformed": Malformed, "TooLarge": TooLarge, "Unsupported": Unsupported,
 }  # fmt: skip
@@ -49,17 +52,16 @@ ReadAt = Callable[[int, int], Awaitable[bytes]]
 async def confined(
     decoder: str, what: str, size: int, read: ReadAt, arguments: Any, parse: Callable[[Any, bytes], T], *, needs: str
 ) -> T:
-    """What `parse` makes of the answer of a decoder of `worker.py` to a file of `size` bytes: JSON, and bytes with it.
+    """Run a decoder of `worker.py` on a file of `size` bytes, and `parse` its answer: JSON with bytes.
 
-    `what` is named in messages ("the image"), `needs` the module that it works with. Raises Malformed and TooLarge as
-    the decoder does and where it is stopped, Unsupported if the module or a process is missing, and what `read`
-    raises.
+    `what` is the file's name in messages ("the image"), `needs` the required module. Raises Malformed and TooLarge as
+    the decoder does and if it is stopped, Unsupported if the module or a process is missing, and what `read` raises.
     """
     if not _is_there(needs) or not sys.executable:
         package, extra = _EXTRAS[needs]
         raise Unsupported(f"{what} needs {package}", hint=f"Install kittui[{extra}].")
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    # The same modules as here, and none from the folder that it happens to be run in.
+    # Use the same modules as here, and none from the current folder.
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "2"}
     given = json.dumps({"size": size, "memory": MEMORY, "seconds": SECONDS, "arguments": arguments})
     command = (sys.executable, "-P", "-m", "kittui.usecases.inspect.viewers.worker", decoder, given)
@@ -100,7 +102,7 @@ def _is_there(module: str) -> bool:
 
 
 async def _talk(process: Process, read: ReadAt) -> tuple[bytes, int]:
-    """Give it the bytes it asks for until it answers: its answer, and how much of that is JSON."""
+    """Send the bytes that it requests until it answers; return the answer, and how much of it is JSON."""
     stdin, stdout = cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
     while True:
         said = await asyncio.wait_for(stdout.readexactly(READ.size), PATIENCE)
@@ -115,7 +117,7 @@ async def _talk(process: Process, read: ReadAt) -> tuple[bytes, int]:
 
 
 async def _stopped(process: Process, what: str) -> KittuiError:
-    """Why there is no answer: which of the bounds it ran into."""
+    """The error for a missing answer: which limit was exceeded."""
     if process.returncode is None:
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), 1)

@@ -1,7 +1,7 @@
-"""Markdown to be laid out, and its source.
+"""Prepares Markdown for layout, and its source.
 
-Whoever lays it out makes something of each block, and of each cell of a table: what it costs is told by their number.
-Large tables become aligned text, and of a document with more blocks than that the source is shown alone.
+Layout costs time for each block and each table cell, so their numbers are limited. Large tables become aligned text; of
+a document with too many blocks, only the source is shown.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from kittui.usecases.inspect.viewers.shown import Document, Markup, OpenFile, Sh
 from kittui.usecases.inspect.viewers.whole import code, read_text
 
 WHOLE_LIMIT = 512 * 1024
-"""Bytes of Markdown that are read as one."""
+"""Maximum bytes of Markdown."""
 LAID_OUT = 150_000
-"""Characters that are laid out."""
+"""Maximum characters that are laid out."""
 BLOCKS = 500
-"""Blocks, and cells of small tables, that are laid out."""
+"""Maximum blocks, and cells of small tables, that are laid out."""
 CODE = 40_000
-"""Characters of code: they are coloured where they are laid out, each time."""
+"""Maximum characters of code, which is coloured on each layout."""
 CELLS = 60
-"""Cells of a table up to which each is laid out for itself."""
+"""In tables up to this many cells, each cell is laid out."""
 MARKS = 10_000
-"""Characters that may begin or end something inside of a line."""
+"""Characters that may begin or end inline markup."""
 CELL = 60
-"""Characters of a cell of a large table that are kept."""
+"""Maximum characters kept of a cell in a large table."""
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _RULE = re.compile(r"[ >]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
 _PIPE = re.compile(r"(?<!\\)\|")
@@ -37,7 +37,7 @@ _QUOTE = re.compile(r"[ >]*")
 
 
 def laid_out(text: str) -> str | None:
-    """The Markdown with large tables as text; None if it is too much to be laid out."""
+    """The Markdown with large tables as text; None if it is too long to lay out."""
     if len(text) > LAID_OUT:
         return None
     lines = text.split("\n")
@@ -69,7 +69,7 @@ def laid_out(text: str) -> str | None:
             before = lines[at - 1] if at else ""
             blocks += 4 * min(20, len(inside[0].replace(">", " ").split()))
             if quotes and line.strip(" >") and not (before.strip(" >") and before.count(">") == quotes):
-                # Each quote is a box in the one around it, and all of them are laid out again for what is inside.
+                # Nested quotes are nested boxes, and all of them are laid out again for their content.
                 blocks += min(30, quotes) ** 2 + 1
         elif line.strip() and (not at or not lines[at - 1].strip() or _LINE.match(line)):
             blocks += 1
@@ -87,7 +87,7 @@ def _row(line: str) -> list[str]:
 
 
 def _aligned(prefix: str, rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table in a code block, its columns under each other."""
+    """A table in a code block, with aligned columns."""
     columns = range(max(map(len, rows)))
     widths = [max((_width(row[at]) for row in rows if at < len(row)), default=0) for at in columns]
     lines = [

@@ -1,4 +1,4 @@
-"""Jupyter notebooks as cells with what they printed."""
+"""Shows Jupyter notebooks as cells with their outputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kittui.usecases.inspect.viewers.shown import Document, Heading, Note, OpenF
 from kittui.usecases.inspect.viewers.whole import code, read_text
 
 SOURCE_LIMIT = 4 * 1024 * 1024
-"""Characters of a notebook up to which its source is shown as well: pictures are in it as lines of millions."""
+"""Notebooks up to this many characters also show their source: pictures in it are lines of millions of characters."""
 
 
 async def _open(file: OpenFile) -> Shown:
@@ -52,7 +52,7 @@ def _cells(notebook: Notebook, budget: Budget) -> Iterator[list[Part]]:
 
 
 def _named(notebook: Notebook) -> str:
-    """A file name that code of the notebook's language has."""
+    """A file name for code in the notebook's language."""
     language = clean(notebook.language.lower(), limit=20)
     return {"python": "cell.py", "julia": "cell.jl", "bash": "cell.sh"}.get(language, f"cell.{language}")
 

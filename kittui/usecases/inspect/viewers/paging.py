@@ -1,4 +1,4 @@
-"""A long file a page at a time: text, tables and hexadecimal grow towards their end as they are read."""
+"""Reads a long file page by page: text, tables and hexadecimal grow as they are read."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 FIRST, MOST = 256 * 1024, 4 * 1024 * 1024
 """Bytes of the first page, and of the largest: each is four times the one before."""
 END = 64 * 1024 * 1024
-"""Bytes after which no more is shown; the file can still be saved."""
+"""Maximum bytes shown; the file can still be saved."""
 
 
 class Layout(Protocol):
     """Turns bytes into lines or records, page by page; called in threads, one after the other."""
 
     def __call__(self, content: bytes, offset: int, *, ended: bool) -> list[Any]:
-        """What the next bytes give; raises TooLarge if there is too much to be shown."""
+        """Lay out the next bytes; raises TooLarge if there is too much to show."""
         ...
 
 
 class Pager:
-    """Reads a file from its start, page after page; `offset` is how far it came."""
+    """Reads a file from its start, page after page; `offset` is the bytes read so far."""
 
     def __init__(self, view: View, layout: Layout, budget: Budget, first: int = FIRST) -> None:
         self._view = view
@@ -38,7 +38,7 @@ class Pager:
         self._digest = hashlib.sha256()
         self.offset = 0
         self.problem = ""
-        """Why there is no more, though the file continues."""
+        """Why reading stopped although the file continues."""
 
     @property
     def ended(self) -> bool:
@@ -47,11 +47,11 @@ class Pager:
 
     @property
     def proof(self) -> bytes:
-        """The digest of all bytes that were read, to compare them with verified ones."""
+        """The digest of all bytes read, to compare them with verified ones."""
         return self._digest.digest()
 
     async def more(self) -> list[Any]:
-        """The next page; raises what reading raises. Empty only where there is no more."""
+        """Read the next page; raises what reading raises. Empty only at the end."""
         while True:
             start = self.offset
             end = min(self._view.size, END)

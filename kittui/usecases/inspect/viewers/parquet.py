@@ -1,6 +1,6 @@
-"""Parquet files: the schema always, and the first rows, from footer and first pages; needs pyarrow (`parquet`).
+"""Shows Parquet files: always the schema, and the first rows, from footer and first pages; needs pyarrow (`parquet`).
 
-They are read in a process of their own: what a file says of its sizes is not what its pages take.
+They are read in a separate process, since pages may take more than the file's stated sizes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kittui.usecases.inspect.viewers.shown import (
 )
 
 GROUP_LIMIT = 64 * 1024 * 1024
-"""Bytes of the first row group's shown columns that are read; more shows the schema alone."""
+"""Maximum bytes of the first row group's shown columns; with more, only the schema is shown."""
 _FIELDS = 5_000
 _FOOTER = 64 * 1024 * 1024
 
@@ -91,7 +91,7 @@ def parquet_answer(source: RangeFile) -> dict[str, Any]:
 
 
 def _first_rows(opened: Any) -> tuple[list[str], list[tuple[str, ...]]] | None:
-    """The first rows of the first columns, by their places: titles may be repeated."""
+    """The first rows of the first columns, by position: titles may be repeated."""
     metadata, names = opened.metadata, list(opened.schema_arrow.names)
     if not metadata.num_row_groups or not names:
         return None
@@ -108,7 +108,7 @@ def _first_rows(opened: Any) -> tuple[list[str], list[tuple[str, ...]]] | None:
 
 
 def _weight(metadata: Any, wanted: list[str] | None) -> int:
-    """Bytes that the wanted columns of the first row group take, as the file says."""
+    """Bytes of the wanted columns in the first row group, as stated in the file."""
     group = metadata.row_group(0)
     columns = (group.column(number) for number in range(group.num_columns))
     return sum(

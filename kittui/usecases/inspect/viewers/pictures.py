@@ -1,6 +1,6 @@
-"""Pictures of the formats that are named here, scaled to what a terminal shows; with Pillow (the `images` extra).
+"""Shows pictures of known formats, scaled for a terminal; needs Pillow (the `images` extra).
 
-They are decoded in a process of their own: an image of a few kilobytes can keep a decoder busy for minutes.
+They are decoded in a separate process: an image of a few kilobytes can keep a decoder busy for minutes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ FORMATS = {
 }  # fmt: skip
 """Formats that are decoded, by the endings of files; Pillow knows more, some of which run other programs."""
 BYTES_LIMIT = 16 * 1024 * 1024
-"""Bytes of an image that are read."""
+"""Maximum bytes of an image."""
 PIXELS_LIMIT = 50_000_000
-"""Pixels of an image that are decoded; more is taken for a bomb."""
+"""Maximum pixels of an image; more counts as a bomb."""
 DRAWN = 2000
-"""Pixels on a side that a terminal which draws images itself is given at most."""
+"""Maximum pixels per side for a terminal that draws images itself."""
 
 
 async def _open(file: OpenFile) -> Shown:
@@ -73,7 +73,7 @@ class PicturePair:
 
 
 async def compare_pictures(old: bytes, new: bytes, side: int, background: str = "#000000") -> PicturePair:
-    """Two images at most `side` pixels on a side; raises as looking at one does."""
+    """Compare two images, scaled to at most `side` pixels per side; raises as showing one does."""
     content = old + new
 
     async def read(offset: int, length: int) -> bytes:
@@ -118,7 +118,7 @@ def pair_answer(content: bytes, split: int, side: int, background: str) -> tuple
 
 
 def decode_picture(content: bytes, most: int, background: str = "#000000") -> Picture:
-    """An image at most `most` pixels on a side, turned as its EXIF says; transparent pixels lie on the background.
+    """Decode an image to at most `most` pixels per side, rotated by its EXIF; transparent pixels get the background.
 
     Raises Unsupported without Pillow, Malformed for what is not an image of a known format, TooLarge for a bomb.
     """
@@ -126,7 +126,7 @@ def decode_picture(content: bytes, most: int, background: str = "#000000") -> Pi
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise Unsupported("images need Pillow", hint="Install kittui[images].") from None
-    # Pillow warns of large images on stderr, which is the interface's screen: sizes are assessed here.
+    # Pillow warns about large images on stderr, which is the interface's screen, so check sizes here.
     Image.MAX_IMAGE_PIXELS = None
     try:
         with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
@@ -154,7 +154,7 @@ def _in_colour(image: Any, background: str) -> Any:
     from PIL import Image
 
     if image.mode.startswith("I"):
-        # Sixteen bits a pixel: Pillow would cut off all that is brighter than 255.
+        # With 16 bits per pixel, Pillow would clip everything brighter than 255.
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")

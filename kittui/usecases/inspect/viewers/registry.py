@@ -1,4 +1,4 @@
-"""Which viewer shows a file. A new kind of file is a module with a VIEWER, and its name in the list here."""
+"""Chooses the viewer for a file. To add a kind of file, write a module with a VIEWER, and list it here."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ VIEWERS: tuple[Viewer, ...] = (
     markdown.VIEWER,
     tables.VIEWER,
 )
-"""The first one that takes a file shows it."""
+"""The first one that accepts a file shows it."""
 
 
 def sniff_viewer(path: str, size: int, head: bytes) -> Viewer | None:
-    """The viewer of a file, by its name, its size, and its content where that is below POINTER_LIMIT bytes."""
+    """The viewer of a file, by its name, its size, and its content if that is below POINTER_LIMIT bytes."""
     name = path.lower()
     return next((viewer for viewer in VIEWERS if viewer.takes(name, size, head)), None)
 
 
 async def show(file: OpenFile) -> Shown:
-    """A file as its viewer shows it: as text or bytes where no viewer takes it, or the one that does can't read it.
+    """Show a file with its viewer, or as text or bytes if no viewer accepts it or can read it.
 
     Raises what reading raises, and Refused if its price is not agreed to.
     """

@@ -1,4 +1,4 @@
-"""What viewers give: a file in one or more ways, as data to be drawn or printed. All texts in it are clean."""
+"""The results of viewers: a file in one or more views, as data to draw or print. All texts in it are clean."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence on what is shown, or on what is not."""
+    """A sentence on what is shown or not."""
 
     text: str
     warning: bool = False
@@ -43,12 +43,12 @@ class Note:
 
 @dataclass(slots=True)
 class Code:
-    """Lines of a text; `syntax` is a file name by which they are coloured, empty for none."""
+    """Lines of a text; `syntax` is a file name that decides the colouring, empty for none."""
 
     lines: list[str]
     syntax: str = ""
     quiet: bool = False
-    """Whether it stands back: what a cell printed, say."""
+    """Whether it is drawn quieter, such as a cell's output."""
 
 
 class Record(NamedTuple):
@@ -95,7 +95,7 @@ class Picture:
 
 @dataclass(slots=True)
 class Tensors:
-    """A model's tensors with what else is known of it."""
+    """A model's tensors, and other facts on it."""
 
     model: Model
     facts: ModelFacts
@@ -105,7 +105,7 @@ Content = Document | Grid | Markup | Picture | Tensors
 
 
 class Way(NamedTuple):
-    """One way to show a file, and what it is called."""
+    """One way to show a file, and its name."""
 
     name: str
     content: Content
@@ -134,9 +134,9 @@ class More(Protocol):
 class Shown:
     """One file, opened. The first way is the one to begin with.
 
-    `pager` brings what follows below the first way. `text` is the whole text where it was read. `shown` counts bytes,
-    `verified` says whether they came from a layer that was hashed whole, `digest` is of those bytes where they are a
-    beginning of the file. `problem`: why it is not shown as what its name promises.
+    `pager` reads what follows below the first way. `text` is the whole text if it was read. `shown` counts bytes,
+    `verified` says whether they came from a verified layer, `digest` is of those bytes if they are the beginning of the
+    file. `problem`: why it is not shown as what its name promises.
     """
 
     kind: str
@@ -151,7 +151,7 @@ class Shown:
 
     @property
     def first(self) -> Content:
-        """What it is shown as to begin with."""
+        """The way in which it is shown first."""
         return self.ways[0].content
 
     @property
@@ -161,23 +161,23 @@ class Shown:
 
     @property
     def more(self) -> bool:
-        """Whether there is more to page on to."""
+        """Whether there are more pages."""
         return self.pager is not None and not self.pager.ended
 
     @property
     def trouble(self) -> str:
-        """What there is to say of why it is not shown, or not all of it."""
+        """Why it is not shown, or not completely."""
         return self.problem or (self.pager.problem if self.pager is not None else "")
 
     @property
     def proof(self) -> bytes:
-        """The digest of the file's first `shown` bytes; empty if what is shown is not made of those."""
+        """The digest of the file's first `shown` bytes; empty if those are not what is shown."""
         return self.pager.proof if self.pager is not None else self.digest
 
 
 @dataclass(slots=True)
 class OpenFile:
-    """A file to be shown: its bytes, and where it is, for what lies beside it."""
+    """A file to show: its bytes, and its place, for files beside it."""
 
     path: str
     view: View
@@ -186,7 +186,7 @@ class OpenFile:
     draws: bool = False
     """Whether the terminal draws images itself."""
     background: str = "#000000"
-    """What transparent pixels lie on."""
+    """The background of transparent pixels."""
     inspector: Inspector | None = None
     repository: Repository | None = None
     layer: Layer | None = None

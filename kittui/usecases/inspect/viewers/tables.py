@@ -1,4 +1,4 @@
-"""CSV, TSV and JSON lines as rows under titles."""
+"""Shows CSV, TSV and JSON lines as rows under titles."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kittui.usecases.inspect.viewers.shown import Grid, OpenFile, Record, Shown,
 from kittui.usecases.inspect.viewers.texts import guessed
 
 CELLS = 4_000_000
-"""Cells of one table that are read."""
+"""Maximum cells of one table."""
 
 
 class TableLayout:
-    """Rows, their cells cleaned; line ends in a cell are drawn as `⏎`."""
+    """Lays out rows with cleaned cells; line ends in a cell are drawn as `⏎`."""
 
     def __init__(self, kind: str, encoding: Encoding, budget: Budget) -> None:
         self._kind = kind

@@ -1,4 +1,4 @@
-"""Texts as lines, and what is not text in hexadecimal: how every file can be shown."""
+"""Shows texts as lines, and anything else in hexadecimal; this works for every file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TextLayout:
 
 
 async def open_text(file: OpenFile, problem: str = "") -> Shown:
-    """A file as text, or in hexadecimal where it is none."""
+    """Open a file as text, or in hexadecimal if it is not text."""
     encoding = sniff(await file.view.read(0, min(file.size, SNIFFED)))
     budget = Budget("the text", lines=4_000_000, seconds=60)
     if encoding is None:
@@ -50,5 +50,5 @@ async def open_text(file: OpenFile, problem: str = "") -> Shown:
 
 
 def guessed(encoding: Encoding) -> str:
-    """What there is to say of how a text was read."""
+    """A remark on how a text was decoded."""
     return f"read as {encoding.label}" if encoding.guess else ""

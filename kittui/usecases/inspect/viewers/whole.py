@@ -1,4 +1,4 @@
-"""Texts that are read whole before they are shown."""
+"""Reads texts whole before they are shown."""
 
 from __future__ import annotations
 

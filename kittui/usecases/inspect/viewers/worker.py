@@ -1,4 +1,4 @@
-"""The process in which `confined.py` has a library decode foreign bytes: it asks for bytes on stdout, then answers."""
+"""The process in which `confined.py` decodes hostile bytes: it requests bytes on stdout, then answers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kittui.usecases.inspect.viewers.confined import LENGTH, NO_MEMORY, READ
 
 
 def main() -> None:
-    """Decode what the arguments name; every failure is an answer, too."""
+    """Decode as the arguments say; failures are answers, too."""
     decoder, told = sys.argv[1], json.loads(sys.argv[2])
     size, arguments = told["size"], told["arguments"]
     _limit(told["memory"], told["seconds"])
     answers, given = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
-    # Whatever a library prints goes nowhere.
+    # Discard whatever a library prints.
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
@@ -33,7 +33,7 @@ def main() -> None:
     text = json.dumps(document).encode()
     answers.write(READ.pack(b"A", len(text), len(raw)) + text + raw)
     answers.flush()
-    # Nothing that a library wants to do at the end is waited for.
+    # Exit without running a library's exit handlers.
     os._exit(0)
 
 
