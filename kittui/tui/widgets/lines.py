@@ -176,10 +176,9 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     def go_sideways(self, direction: int) -> bool:
         """Where lines are cut off, move them by half their room; False if there is no more of them that way."""
-        furthest, room = 0, 1
-        for line in self._page.lines if self._page.cut else ():
-            room = max(room, *(width for width, _ in self._rooms(line)))
-            furthest = max(furthest, *(length - width for width, length in self._rooms(line)))
+        rooms = [each for line in self._page.lines for each in self._rooms(line)] if self._page.cut else []
+        room = max((width for width, _ in rooms), default=1)
+        furthest = max((length - width for width, length in rooms), default=0)
         skipped = max(0, min(furthest, self._skipped + direction * max(1, room // 2)))
         moved = skipped != self._skipped
         self._skipped = skipped
