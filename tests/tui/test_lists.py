@@ -239,7 +239,7 @@ async def test_a_list_says_that_no_more_columns_are_that_way(kits: Kits) -> None
     async with app_of(kits, to_usage).run_test(size=SMALL, notifications=True) as pilot:
         await opened(pilot, kits, to_usage)
         await pilot.press("left")
-        await until(pilot, lambda: "no column is out of sight on the left" in said(pilot))
+        await until(pilot, lambda: "there are no hidden columns on the left" in said(pilot))
 
 
 @LISTS

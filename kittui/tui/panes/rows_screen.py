@@ -87,4 +87,4 @@ class RowsScreen(TableScreen, Generic[Row]):
     @on(Rows.Folded)
     def _folded(self, event: Rows.Folded) -> None:
         way = "right" if event.unfold else "left"
-        self.notify(f"Rows don't open here, and no column is out of sight on the {way}.", markup=False)
+        self.notify(f"Rows don't open here, and there are no hidden columns on the {way}.", markup=False)
