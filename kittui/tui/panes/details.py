@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from kittui.usecases.trust.verify import Verification
 
 BUILT_IN = 2
-"""Tabs of the pane's own, before those that other parts add."""
+"""The pane's own tabs, before those that other parts add."""
 LINES = 20_000
-"""Lines of a Kitfile that are shown."""
+"""Maximum lines shown of a Kitfile."""
 LETTERS = tuple(range(20, 0, -1))
-"""How many letters of the names of tabs that aren't shown are written: as many as fit."""
+"""Letters shown of other tabs' names: the most that fit."""
 
 
 class DetailsPane(Pane):
-    """What is written about one ModelKit."""
+    """Shows the documents of one ModelKit."""
 
     NUMBER: ClassVar[int] = 4
 
     class Turned(Message):
-        """Another tab is shown."""
+        """Another tab was opened."""
 
     class Checked(Message):
         """More is known of signatures."""
@@ -115,14 +115,14 @@ class DetailsPane(Pane):
         self.turn_to(self._tabs[(self._tabs.index(self._tab) + step) % len(self._tabs)].id)
 
     def look_at(self, selection: Selection) -> None:
-        """The cursor is on another layer or file of the same tag: only tabs of other parts care."""
+        """The cursor is on another layer or file of the same tag: update only tabs of other parts."""
         self._selection = selection
         if self._tab not in self._tabs[:BUILT_IN] and self._tab.enabled(selection):
             self.show(selection, self._problem)
         self.retitle()
 
     def show(self, selection: Selection, problem: str | None = None, instead: State | None = None) -> None:
-        """Show what the tab says of a selection, or why it says nothing; without a tag, what to say `instead`."""
+        """Show the tab's page for a selection, or why there is none; without a tag, show `instead`."""
         self.workers.cancel_group(self, "details")
         self._selection, self._problem, self._instead = selection, problem, instead
         self.filter, self._found = "", (0, 0)
@@ -164,7 +164,7 @@ class DetailsPane(Pane):
         return await aside_if_large(size, kitfile_lines, self._ports, selection, signatures)
 
     async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
-        """The Kitfile tab, once it is known which signatures there are and what they are worth; asked once a digest."""
+        """The Kitfile tab, updated once signatures are checked; they are requested once per digest."""
         repository, digest, name = selection.repository, selection.digest, _digest_name(selection)
         if repository is not None and digest is not None and name is not None:
             try:
@@ -179,7 +179,7 @@ class DetailsPane(Pane):
         return await self._kitfile(selection)
 
     def forget(self) -> None:
-        """Ask for signatures again."""
+        """Check signatures again."""
         self._signatures.clear()
         self._checked.clear()
 
@@ -199,7 +199,7 @@ class DetailsPane(Pane):
         return sum(3 + len(tab.title if tab is self._tab else tab.title[:letters]) for _, tab in tabs)
 
     def retitle(self) -> None:
-        """All tabs by number, the shown one in the text colour; the others' names are cut where room is short."""
+        """Show all tabs by number, the open one in the text colour; the others' names are cut if room is short."""
         tabs = [
             (number, tab)
             for number, tab in enumerate(self._tabs, self.NUMBER)
@@ -228,7 +228,7 @@ class DetailsPane(Pane):
 
 
 def _digest_name(selection: Selection) -> str | None:
-    """What signatures are remembered by: another repository may have the digest, and other signatures."""
+    """The key for signatures: another repository may have the same digest with other signatures."""
     repository, digest = selection.repository, selection.digest
     return repository.reference(digest) if repository and digest else None
 
@@ -273,7 +273,7 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Line]
 
 
 def signature_lines(signatures: Attachments | None, checked: Verification | None) -> list[Line]:
-    """The word, then everything that is attached: what came of checking it, or that it was not checked."""
+    """The verdict, then every attachment with its result, or that it was not checked."""
     lines: list[Line] = [(word_spans(checked),)]
     known = {one.digest for one in checked.signatures} if checked else set()
     for one in checked.signatures if checked else ():

@@ -1,4 +1,4 @@
-"""The line that a filter is typed into."""
+"""The input line for filters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FilterInput(Input):
             self.text = text
 
     class Left(Message):
-        """Typing is over; `keep` says whether the filter stays."""
+        """Typing has ended; `keep` says whether the filter stays."""
 
         def __init__(self, keep: bool) -> None:
             super().__init__()
@@ -47,7 +47,7 @@ class FilterInput(Input):
         self.cursor_blink = False
 
     def render_line(self, y: int) -> Strip:
-        """What is typed, and at the right end what is wrong with it."""
+        """The text, and at the right end its problem."""
         strip = super().render_line(y)
         room = self.size.width - len(self.value) - 2
         if not self.problem or y or room < 3:

@@ -1,4 +1,4 @@
-"""Reading what is below the rows of one ModelKit's layers: each in a worker, until it is stopped."""
+"""Reads what is below the rows of one ModelKit's layers: each in a worker, until it is stopped."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kittui.tui.panes.state import State, of_error
 from kittui.tui.widgets.rows import Rows
 
 Listed = Callable[[LayerRow, Report], Awaitable[Sequence[Node]]]
-"""What is directly in a layer; raises KittuiError."""
+"""Reads the direct content of a layer; raises KittuiError."""
 
 
 class ReadingPane(Protocol):
-    """The pane that has the rows."""
+    """The pane with the rows."""
 
     @property
     def body(self) -> Rows[TreeRow]:
@@ -39,12 +39,12 @@ class ReadingPane(Protocol):
         ...
 
     def was_read(self, row: OpenRow, *, whole: bool) -> None:
-        """There are other rows below a row; `whole`: all that there are."""
+        """The rows below a row have changed; `whole`: they are complete."""
         ...
 
 
 class LayerReading:
-    """What is being read now; rows appear below theirs as they are found."""
+    """Tracks running reads; rows appear as they are found."""
 
     def __init__(self, pane: ReadingPane, listed: Listed) -> None:
         self._pane = pane
@@ -53,7 +53,7 @@ class LayerReading:
 
     @property
     def state(self) -> State | None:
-        """What is being read, and how that is stopped; None if nothing is."""
+        """What is being read, and how to stop it; None if nothing is."""
         reading: Sequence[OpenRow] = [row for row in self._reading if isinstance(row, LayerRow)] or [*self._reading]
         if not reading:
             return None
@@ -62,12 +62,12 @@ class LayerReading:
         return State("loading", f"{clean(name)}: {row.progress}", "", "`Esc` stops")
 
     def read(self, row: OpenRow) -> None:
-        """Read what is below a row; one that offers to go on reads what is below its parent."""
+        """Read what is below a row; a row that offers to continue reads what is below its parent."""
         asked = row.parent if isinstance(row, NodeRow) and row.node.kind == "ask" else row
         if asked in self._reading:
             return
         if asked is not row:
-            # The row that offers to read goes as soon as it is read.
+            # The row that offers to read disappears once it is read.
             self._pane.body.show(self._pane.body.rows, asked)
         asked.progress = WAITING
         self._pane.body.touch(asked)
@@ -109,7 +109,7 @@ class LayerReading:
         return await children(report) if callable(children) else children or ()
 
     def adopt(self, row: OpenRow, nodes: Sequence[Node]) -> None:
-        """Put nodes below a row, and read again what was unfolded there."""
+        """Put nodes below a row, and read what was unfolded there again."""
         row.children = merged(row, nodes)
         row.unfolded = True
         for child in row.children:
@@ -117,7 +117,7 @@ class LayerReading:
                 self.read(child)
 
     def stop(self) -> Sequence[OpenRow]:
-        """Stop whatever is being read, and return its rows; what is there stays, and says that it is not all."""
+        """Stop all reads, and return their rows; rows found so far stay, marked as incomplete."""
         stopped = list(self._reading.items())
         self.cancel()
         for asked, (row, _) in stopped:
@@ -125,7 +125,7 @@ class LayerReading:
         return [asked for asked, _ in stopped]
 
     def _offer_more(self, asked: OpenRow, row: OpenRow) -> None:
-        """Under the row that was being read: how far it came, and how to continue."""
+        """Add below the row how far reading came, and how to continue."""
         so_far = asked.progress.replace(WAITING, "nothing was read yet")
 
         async def again(report: Report) -> Sequence[Node]:
@@ -136,7 +136,7 @@ class LayerReading:
         asked.children, asked.unfolded, asked.progress = merged(asked, [more, *kept]), True, ""
 
     def cancel(self) -> None:
-        """Read no more of what is being read."""
+        """Cancel a read."""
         reading, self._reading = self._reading, {}
         for _, worker in reading.values():
             worker.cancel()

@@ -1,4 +1,4 @@
-"""The layers tree as values: Kitfile parts, layers, and below a layer whatever was found in it."""
+"""The layers tree as values: Kitfile parts, layers, and the content found below layers."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ COLUMNS = (
 
 
 FOUND = 500
-"""Rows that a filter finds at most below rows that were not opened."""
+"""Maximum rows that a filter finds below rows that were not opened."""
 NAME = 30
-"""Columns of the screen that the names have before others are added beside the sizes."""
+"""Minimum cells for names before columns are added beside the sizes."""
 
 
 def fitting(width: int) -> Sequence[Column]:
-    """The columns that there is room for."""
+    """The columns that fit."""
     used, count = 2 + NAME - COLUMNS[0].width, 0
     for column in COLUMNS:
         used += column.width + 1
@@ -59,7 +59,7 @@ class PartRow:
 
 @dataclass(slots=True, eq=False)
 class RemoteRow:
-    """What the Kitfile names and another place keeps: nothing can be opened below it."""
+    """A Kitfile entry whose content is stored elsewhere: nothing can be opened below it."""
 
     remote: Remote
     unfolded: bool = False
@@ -67,7 +67,7 @@ class RemoteRow:
 
     @property
     def text(self) -> str:
-        """What a filter searches, casefolded."""
+        """The text that a filter searches, casefolded."""
         return " ".join((self.remote.section, self.remote.path, self.remote.name, self.remote.location)).casefold()
 
 
@@ -87,7 +87,7 @@ class LayerRow:
 
 @dataclass(slots=True, eq=False)
 class NodeRow:
-    """A node that was found in a layer; `found` are rows below that a filter found though they were never loaded."""
+    """A node found in a layer; `found` are rows below that a filter found although they were never loaded."""
 
     node: Node
     parent: LayerRow | NodeRow
@@ -111,7 +111,7 @@ TreeRow = PartRow | RemoteRow | LayerRow | NodeRow
 
 
 def row_key(row: TreeRow) -> tuple[str, ...]:
-    """What makes two rows of one ModelKit the same one."""
+    """The identity of a row within one ModelKit."""
     if isinstance(row, PartRow):
         return (row.label,)
     if isinstance(row, RemoteRow):
@@ -146,7 +146,7 @@ def layer_rows(parts: Sequence[PartRow | LayerRow]) -> Iterator[LayerRow]:
 
 
 def merged(row: OpenRow, nodes: Sequence[Node]) -> list[NodeRow]:
-    """Rows of new nodes: those that were there before stay as they are, folds and all."""
+    """Create rows for new nodes; existing rows stay as they are, including folds."""
     before = {child.node.key: child for child in row.children or ()}
     rows: list[NodeRow] = []
     for node in nodes:
@@ -159,7 +159,7 @@ def merged(row: OpenRow, nodes: Sequence[Node]) -> list[NodeRow]:
 
 
 def visible(parts: Sequence[PartRow | LayerRow], needle: str) -> list[TreeRow]:
-    """The rows to show: what is unfolded or, with a casefolded filter, what holds it and all above that."""
+    """The rows to show: the unfolded ones or, with a casefolded filter, matching ones with their parents."""
     shown: list[TreeRow] = []
     search = _Search(needle, parse(needle))
     needle = needle.strip()
@@ -177,7 +177,7 @@ def visible(parts: Sequence[PartRow | LayerRow], needle: str) -> list[TreeRow]:
 
 @dataclass(slots=True)
 class _Search:
-    """A casefolded filter, and how many rows it may still find where none were loaded."""
+    """A casefolded filter, and how many unloaded rows it may still find."""
 
     needle: str
     query: Query
@@ -197,7 +197,7 @@ class _Search:
 
 
 def _with(row: OpenRow, search: _Search) -> list[TreeRow]:
-    """The row and what is unfolded below it; with a filter only what holds it, and all above."""
+    """The row and what is unfolded below it; with a filter only matches with their parents."""
     needle = search.needle.strip()
     below: list[TreeRow] = []
     if needle and row.children is None and isinstance(row, NodeRow):
@@ -215,7 +215,7 @@ def _with(row: OpenRow, search: _Search) -> list[TreeRow]:
 
 
 def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -> Sequence[Spans]:
-    """What a row shows.
+    """A row's cells.
 
     `held` marks a layer that is in the local store, `largest` is what its bar compares with; `roomy` says that there
     are columns after the sizes.

@@ -1,4 +1,4 @@
-"""The layers pane: Kitfile part, layer, and below a layer whatever is found in it, shown while it is read."""
+"""The layers pane: Kitfile parts, layers, and the content below layers, shown while it is read."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LayersPane(RowsPane[TreeRow]):
         """The cursor has stayed on a row."""
 
     class Entered(Message):
-        """Enter on a row that has nothing below it."""
+        """Enter on a row without children."""
 
     class Left(Message):
         """Left on a row that has nothing to close, and none above it."""
@@ -97,7 +97,7 @@ class LayersPane(RowsPane[TreeRow]):
         self.show(None)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Only columns that fit: left and right unfold and fold here, and move nothing sideways."""
+        """Show only columns that fit, since left and right fold and unfold rows here."""
         columns = fitting(event.size.width)
         self._roomy = len(columns) > 3
         self._rows.set_columns(columns)
@@ -108,7 +108,7 @@ class LayersPane(RowsPane[TreeRow]):
         return self._shown.tag
 
     def show(self, tag: TagRow | None, instead: State | None = None) -> None:
-        """Show a tag's layers, or why there are none yet; without a tag, what to say `instead`."""
+        """Show a tag's layers, or why there are none yet; without a tag, show `instead`."""
         modelkit = tag.modelkit if tag is not None and tag.problem is None else None
         if modelkit is not None and self._shown.tag is tag and self._shown.digest == modelkit.digest:
             return
@@ -158,7 +158,7 @@ class LayersPane(RowsPane[TreeRow]):
             )
 
     def rehold(self) -> None:
-        """The local store was changed: ask again which layers are in it."""
+        """Check again which layers are in the local store, after it has changed."""
         if self._shown.tag is not None:
             self._hold(self._shown.tag)
 
@@ -175,7 +175,7 @@ class LayersPane(RowsPane[TreeRow]):
             self._rows.touch()
 
     def set_filter(self, text: str) -> None:
-        """Show rows that hold the text, and all above them."""
+        """Show rows that contain the text, with their parents."""
         self.filter = text
         self.rebuild()
         if text and not self._rows.rows:
@@ -191,7 +191,7 @@ class LayersPane(RowsPane[TreeRow]):
         self.retitle()
 
     def retitle(self) -> None:
-        """Of which tag, how many layers, how large."""
+        """Show the tag, the number of layers, and their size."""
         tag = self._shown.tag
         modelkit = tag.modelkit if tag else None
         count = len(modelkit.layers) if modelkit else 0
@@ -205,7 +205,7 @@ class LayersPane(RowsPane[TreeRow]):
         self.tell(self.Moved(), self.Rested())
 
     def _warn(self) -> None:
-        """Below the rows: what is to be said of the one under the cursor."""
+        """Show the remark on the row under the cursor below the rows."""
         row = self._rows.current
         problem = None
         if isinstance(row, NodeRow):
@@ -276,14 +276,14 @@ class LayersPane(RowsPane[TreeRow]):
         return listed
 
     def reading_changed(self) -> None:
-        """Say below the rows what is being read."""
+        """Show below the rows what is being read."""
         if (state := self._reading.state) is not None:
             self.set_state(state)
         elif self.state.kind == "loading":
             self.set_state(READY)
 
     def was_read(self, row: OpenRow, *, whole: bool) -> None:
-        """Show what is below a row now; a layer that was listed whole is looked at for risks."""
+        """Show the rows below a row; assess the risks of a completely listed layer."""
         self.rebuild()
         if not self.filter:
             self._rows.settle()
@@ -291,7 +291,7 @@ class LayersPane(RowsPane[TreeRow]):
             self._assess(row)
 
     def stop(self) -> bool:
-        """Stop whatever is being read; what is there stays, and says that it is not all. False if nothing is."""
+        """Stop all reads; rows found so far stay, marked as incomplete. False if nothing is being read."""
         stopped = self._reading.stop()
         self.reading_changed()
         before = self._rows.current
@@ -301,27 +301,27 @@ class LayersPane(RowsPane[TreeRow]):
         return bool(stopped)
 
     def relist(self, layer: Layer) -> None:
-        """A layer is known better now: show what is below it anew, folds and cursor as they are."""
+        """Show a layer's rows again with new facts, keeping folds and cursor."""
         for row in layer_rows(self._shown.parts):
             if row.layer.digest == layer.digest and row.children is not None:
                 self._reading.read(row)
 
     @work(group="judge")
     async def _assess(self, row: LayerRow) -> None:
-        """Look for risks in a layer that was listed, and put what was found on its rows."""
+        """Assess the risks of a listed layer, and show them on its rows."""
         tag = self._shown.tag
         if self._provider is None or tag is None or tag.modelkit is None:
             return
         try:
             row.badge = await self._provider.assess(self._ports, tag.repository, tag.modelkit, row.layer)
         except KittuiError:
-            # Why it can't be read is said where it is read: on its rows and in the Risk tab.
+            # Errors show on its rows and in the Risk tab.
             row.badge = "▲ not looked at"
         self._rows.touch()
         self._warn()
 
     def rebadge(self) -> None:
-        """More is known of the risk of layers that were listed."""
+        """Update the risk badges of listed layers."""
         for row in layer_rows(self._shown.parts):
             if row.children is not None:
                 self._assess(row)

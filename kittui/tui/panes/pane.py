@@ -1,4 +1,4 @@
-"""What all panes share: a title line, a filter as you type, a designed state, and the debounce behind the cursor."""
+"""What all panes share: a title line, a filter as you type, states in words, and a debounced cursor."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from kittui.tui.panes.filtering import FilterInput
 
 REST: Final = 0.12
-"""Seconds that a cursor rests before what depends on it is loaded."""
+"""Seconds that a cursor rests before dependent content is loaded."""
 PATIENCE: Final = 0.3
-"""Seconds before a spinner says that something takes its time."""
+"""Seconds before a spinner appears."""
 NAMED: Final = 6
-"""Cells of a pane's name that stay beside what is wrong with it."""
+"""Minimum cells of a pane's name beside its problem."""
 FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -40,10 +40,10 @@ class PaneTitle(Widget):
     age: reactive[str] = reactive("", layout=False)
     trouble: reactive[str] = reactive("", layout=False)
     least: reactive[int] = reactive(0, layout=False)
-    """Cells of the left that are not given to the age."""
+    """Cells on the left that the age may not take."""
 
     def render(self) -> Content:
-        """The focused pane has the accent. The age is shown if there is room, trouble always."""
+        """Draw the title; the focused pane has the accent. The age is shown if there is room, problems always."""
         bar = ("▌", "$kit-accent") if self.active else (" ", "")
         left = Content.assemble(bar, *self.parts)
         trouble, count = self._fitting(left)
@@ -58,9 +58,9 @@ class PaneTitle(Widget):
         return Content.assemble(left, " " * (self.size.width - left.cell_length - right.cell_length), right)
 
     def _fitting(self, left: Content) -> tuple[str, str]:
-        """What is wrong and how many, as much of both as there is room for beside a piece of the name.
+        """As much of the problem and the count as fits beside a piece of the name.
 
-        Since when something is wrong stays longest.
+        The start of the problem is cut last.
         """
         if not self.trouble:
             return "", self.right
@@ -82,7 +82,7 @@ class Note(Widget):
     frame: reactive[int] = reactive(0, layout=False)
 
     def render(self) -> Content:
-        """The mark, the headline; below it why, and what to do."""
+        """The mark and headline; below them the reason, and what to do."""
         state = self.shown
         mark, style = MARKS.get(state.kind, ("", ""))
         if state.kind == "loading" and self.frame:
@@ -154,21 +154,21 @@ class Pane(Widget):
         return self._state
 
     def on_descendant_focus(self) -> None:
-        """The title of the pane with the keys is drawn in the accent."""
+        """Draw the focused pane's title in the accent."""
         self.title_bar.active = True
         self.retitle()
 
     def on_descendant_blur(self) -> None:
-        """And only that one."""
+        """Draw the title plain again."""
         self.title_bar.active = self.has_focus_within
         self.retitle()
 
     def retitle(self) -> None:
-        """Say again in the title what the pane shows."""
+        """Update the title."""
         raise NotImplementedError
 
     def set_title(self, name: str, right: str = "", *, about: str = "", age: str = "", trouble: str = "") -> None:
-        """Write the title: name, what it is about, the filter; on the right how old it is, what is wrong, how many."""
+        """Write the title: name, subject, filter; on the right age, problem, count."""
         self.title_bar.age, self.title_bar.trouble = age, trouble
         style = "$kit-accent bold" if self.title_bar.active else "$kit-text"
         parts = [(f"{self.NUMBER} ", "$kit-accent" if self.title_bar.active else "$kit-muted"), (name, style)]
@@ -202,7 +202,7 @@ class Pane(Widget):
         self._place_note()
 
     def place_note(self) -> None:
-        """Rows came or went: what is being said must not hide them."""
+        """Place the note after rows changed, so that it does not hide them."""
         if self._state.kind != "loading" or self._patience is None:
             self._place_note()
 
@@ -223,7 +223,7 @@ class Pane(Widget):
         self.query_one(Note).frame += 1
 
     def set_filter(self, text: str) -> None:
-        """Show what holds the text."""
+        """Show what contains the text."""
         raise NotImplementedError
 
     @property
@@ -276,11 +276,11 @@ class Pane(Widget):
         self.body.focus()
 
     def settle_on_match(self) -> None:
-        """Put the cursor on the first row that a new filter found."""
+        """Put the cursor on a new filter's first match."""
 
     @property
     def resting(self) -> bool:
-        """Whether the pane still waits for the cursor to have rested."""
+        """Whether the pane still waits for the cursor to rest."""
         return self._rest is not None
 
     def when_resting(self, callback: Callable[[], object]) -> None:

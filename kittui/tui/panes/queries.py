@@ -1,4 +1,4 @@
-"""What is typed into a filter: words in any order, `!` to exclude, `/regex/`, `~fuzzy`, and `name:value` on tags."""
+"""Parses filters: words in any order, `!` to exclude, `/regex/`, `~fuzzy`, and `name:value` on tags."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Final
 from kittui.trust.documents import read_age
 
 FIELDS: Final = ("stage", "digest", "signed", "older", "newer")
-"""What tags can be asked for by name."""
+"""The fields of tags that filters can name."""
 _LONGEST = 300
-"""Characters of a regular expression."""
+"""Maximum characters of a regular expression."""
 _TERM = re.compile(r"!?/(?:\\.|[^/\\])+/(?=\s|\Z)|\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. `field` and `value` are of what only tags have; all else is asked of a casefolded text."""
+    """One condition. `field` and `value` apply to tags only; all else matches a casefolded text."""
 
     holds: Callable[[str], bool]
     exclude: bool = False
     word: str = ""
-    """The text itself, where that is all there is to it."""
+    """The plain text, if the condition is nothing else."""
     field: str = ""
     value: str = ""
     age: timedelta = timedelta()
@@ -45,18 +45,18 @@ class Query:
 
     @property
     def words(self) -> tuple[str, ...] | None:
-        """The words, where the filter is nothing but words that have to be there."""
+        """The words, if the filter consists only of required words."""
         plain = tuple(term.word for term in self.terms if term.word and not term.exclude)
         return plain if len(plain) == len(self.terms) and not self.problem else None
 
     @property
     def seed(self) -> str:
-        """The longest word that has to be there; empty if there is none."""
+        """The longest required word; empty if there is none."""
         return max((term.word for term in self.terms if not term.exclude), key=len, default="")
 
     @property
     def fields(self) -> frozenset[str]:
-        """The names that it asks tags for."""
+        """The fields of tags that it uses."""
         return frozenset(term.field for term in self.terms if term.field)
 
 
@@ -102,7 +102,7 @@ def _term(said: str, tags: bool) -> Term:
 
 
 def _regex(pattern: str) -> Callable[[str], bool]:
-    """A search that takes time in proportion to the text, whatever the expression: Rust's, by way of pydantic."""
+    """Compile an expression with linear search time: Rust's engine, by way of pydantic."""
     from pydantic_core import SchemaError, SchemaValidator, core_schema
 
     if len(pattern) > _LONGEST:

@@ -38,9 +38,9 @@ from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.rows import Rows
 
 FEW = 100
-"""Up to so many repositories, namespaces start unfolded."""
+"""With up to this many repositories, namespaces start unfolded."""
 PAGE_PAUSE = 0.15
-"""Seconds between two drawings of a listing that is still arriving."""
+"""Seconds between redraws while a listing arrives."""
 
 
 class RepositoriesPane(RowsPane[TreeRow]):
@@ -58,7 +58,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         """Enter on a repository."""
 
     class Refused(Message):
-        """What was to be opened is not a source."""
+        """What should be opened is not a source."""
 
         def __init__(self, error: KittuiError) -> None:
             super().__init__()
@@ -83,7 +83,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
 
     @property
     def place(self) -> PlaceRow | None:
-        """The place that the cursor is in."""
+        """The place under the cursor."""
         row = self.current
         if isinstance(row, RepositoryRow | GroupRow):
             return row.place
@@ -95,7 +95,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         return self._places
 
     def on_mount(self) -> None:
-        """Unfold the first place at once; the others are asked when they are opened."""
+        """Unfold the first place at once; the others are listed when they are opened."""
         self.rebuild()
         if self._places and self._wanted is None:
             self.unfold(self._places[0])
@@ -114,7 +114,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self.rebuild(row)
 
     def close(self) -> PlaceRow | None:
-        """Take the source under the cursor out of the tree, as long as the program runs; returns it."""
+        """Remove the source under the cursor from the tree for this session; returns it."""
         row = self.place
         if row is None:
             return None
@@ -136,12 +136,12 @@ class RepositoriesPane(RowsPane[TreeRow]):
             self.rebuild()
 
     def set_filter(self, text: str) -> None:
-        """Show what holds the text, and all above it."""
+        """Show what contains the text, with its parents."""
         self.filter = text
         self.rebuild()
 
     def unfold(self, row: PlaceRow, *, again: bool = False) -> None:
-        """Show what is in a place, asking for it the first time."""
+        """Unfold a place, listing it the first time."""
         row.unfolded = True
         if not row.asked or again:
             row.asked = True
@@ -149,7 +149,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self.rebuild()
 
     def reload(self) -> None:
-        """Ask the place under the cursor again."""
+        """List the place under the cursor again."""
         if place := self.place:
             self._ask(place)
 
@@ -168,7 +168,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
                 self._ask(row)
 
     def _ask(self, row: PlaceRow) -> None:
-        """List a place; a listing that is under way ends, as two of them would pull the rows from under each other."""
+        """List a place, cancelling a running listing: two would overwrite each other's rows."""
         if row.loading is not None:
             row.loading.cancel()
         row.loading = self._load(row)
@@ -187,7 +187,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         return reference
 
     def count(self, repository: Repository, tags: int) -> None:
-        """Say how many tags a repository has, now that they were listed."""
+        """Show how many tags a repository has, after they were listed."""
         self._count(repository, tags)
 
     def _count(self, repository: Repository, tags: int | None) -> None:
@@ -224,7 +224,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self._assess()
 
     def retitle(self) -> None:
-        """How many repositories there are, and with a filter how many of them are shown."""
+        """Show the number of repositories, and with a filter how many are shown."""
         total = sum(len(place.found) for place in self._places)
         shown = sum(isinstance(row, RepositoryRow) for row in self._rows.rows)
         right = f"{shown} of {total}" if self.filter else str(total or "")
@@ -238,7 +238,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
 
     @work(group="repositories", exit_on_error=True)
     async def _load(self, row: PlaceRow) -> None:
-        """Read a place's repositories page by page; what was there stays until the new listing is whole."""
+        """Read a place's repositories page by page; old rows stay until the new listing is complete."""
         host = row.label
         row.state = State("loading", f"Asking {host} for its repositories …")
         self._assess()
@@ -274,12 +274,12 @@ class RepositoriesPane(RowsPane[TreeRow]):
                 row.state = replace(row.state, kind="ready")
         self._take(row, found or {each.entry.name: each for each in row.found})
         if row.changed and self._rows.current is None and not self.filter:
-            # The last tag of the repository under the cursor went, and with it the repository.
+            # The repository under the cursor has lost its last tag, and disappeared.
             self._rows.show(self._rows.rows, row)
         row.changed = False
 
     def _drop(self, row: PlaceRow, error: KittuiError) -> None:
-        """Forget a folder that turned out not to be a source."""
+        """Remove a folder that turned out not to be a source."""
         if row in self._places:
             self._places.remove(row)
         self._wanted = None
@@ -305,7 +305,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
             place.groups.reverse()
 
     def _assess(self) -> None:
-        """The note says when a filter leaves nothing; what a place says is shown beside it."""
+        """Show a note if a filter matches nothing; a place's state is shown beside it."""
         if self.filter and not self._rows.rows:
             self.set_state(nothing_found("No repository", self.filter, self.filter_problem))
         elif self.state.kind != "ready":

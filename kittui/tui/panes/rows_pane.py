@@ -12,11 +12,11 @@ from kittui.tui.widgets.rows import Row, Rows
 
 
 class RowsPane(Pane, Generic[Row]):
-    """Shows rows that the subclass makes; it says how they fold, and what is to be said of the one under the cursor."""
+    """Shows the subclass's rows; that decides how they fold, and the remark on the row under the cursor."""
 
     _rows: Rows[Row]
     _asks_tags: ClassVar[bool] = False
-    """Whether the filter may ask for what only tags have."""
+    """Whether the filter may use fields of tags."""
 
     def make_body(self) -> Rows[Row]:
         """The rows."""
@@ -38,7 +38,7 @@ class RowsPane(Pane, Generic[Row]):
         return parse(self.filter, tags=self._asks_tags).problem
 
     def is_match(self, row: Row) -> bool:
-        """Whether the filter found the row itself, not only something below it."""
+        """Whether the filter matches the row itself, not only something below it."""
         return True
 
     def find_next(self, step: int) -> None:
@@ -51,12 +51,12 @@ class RowsPane(Pane, Generic[Row]):
                 return
 
     def settle_on_match(self) -> None:
-        """Put the cursor on the first row that a new filter found, or where the chosen one is not shown."""
+        """Put the cursor on a new filter's first match, or if the chosen row is not shown."""
         if self._rows.current is None or (self.filter and self.filter != self._filtered_by):
             found = (number for number, row in enumerate(self._rows.rows) if self.is_match(row))
             self._rows.move_to(next(found, 0))
 
     def tell(self, moved: Message, rested: Message) -> None:
-        """Say that the cursor has moved now, and once it stays that it rests."""
+        """Report that the cursor has moved, and later that it rests."""
         self.post_message(moved)
         self.when_resting(lambda: self.post_message(rested))

@@ -1,4 +1,4 @@
-"""A list over the whole screen: above it what it is about, below it the row under the cursor in full."""
+"""A full-screen list: its subject above, the row under the cursor in full below."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RowsScreen(TableScreen, Generic[Row]):
     """What the screens with one list share beyond those with any table: rows that are filtered and copied as texts."""
 
     BEGINS_ON_TOP: ClassVar[bool] = True
-    """Whether the cursor is on the first row, whatever arrives above it, until the user moves it."""
+    """Whether the cursor stays on the first row, whatever arrives, until the user moves it."""
 
     def __init__(
         self,
@@ -38,29 +38,29 @@ class RowsScreen(TableScreen, Generic[Row]):
     @property
     @abstractmethod
     def found(self) -> Sequence[Row]:
-        """All that was read."""
+        """All rows read."""
 
     @abstractmethod
     def text(self, row: Row) -> str:
-        """A row as it is filtered and copied."""
+        """A row's text for filtering and copying."""
 
     def arranged(self, found: Sequence[Row]) -> Sequence[Row]:
-        """The rows in the order in which they are shown."""
+        """The rows in display order."""
         return found
 
     def say(self, text: str) -> None:
-        """Put a text above the list, with what the filter leaves of it."""
+        """Show a text above the list, with the filter's result."""
         self._said = text
         shown = f" · /{self._needle}: {len(self._rows.rows)} of {len(self.found)}" if self._needle else ""
         super().say(text + shown)
 
     def spaced(self, draw: Callable[[], None]) -> None:
-        """Draw what has arrived, unless the drawing before has just taken long; called every DRAW seconds."""
+        """Draw what has arrived, unless the last drawing took long; called every DRAW seconds."""
         if not self._spacing.wait:
             self._spacing.draw(draw)
 
     def draw(self, wanted: Row | None = None) -> None:
-        """Show what was found and the filter leaves; the cursor goes to `wanted`, else it stays on its row."""
+        """Show the rows that match the filter; the cursor goes to `wanted`, else it stays on its row."""
         found = self.found
         if self._needle:
             query = parse(self._needle)
@@ -81,7 +81,7 @@ class RowsScreen(TableScreen, Generic[Row]):
         return self._rows.current is not None
 
     def action_copy(self) -> None:
-        """Copy what is shown, one row a line."""
+        """Copy the rows shown, one per line."""
         self.program.copy("\n".join(self.text(row) for row in self._rows.rows))
 
     @on(Rows.Folded)

@@ -1,4 +1,4 @@
-"""A ModelKit's signatures in one word, as every list and pane draws it."""
+"""Draws the verdict on a ModelKit's signatures, the same in every list and pane."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROLES: Final[Mapping[Word, str]] = {
 
 
 def word_spans(checked: Verification | None) -> Span:
-    """The word, with whose keys hold, and its role; None is what nobody asked for."""
+    """The verdict with the keys' owners, and its role; None means that no check was requested."""
     if checked is None:
         return signed_text(None), "faint"
     return clean(signed_text(checked.word, checked.signers)), ROLES[checked.word]

@@ -1,4 +1,4 @@
-"""How often what arrives is drawn."""
+"""Limits how often arriving rows are drawn."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 DRAW: Final = 0.1
 """Seconds between redraws while rows arrive."""
 REST: Final = 9
-"""How many times as long as a drawing took the next one waits: keys have the time between."""
+"""The wait before the next drawing, as a multiple of the last one's time, which leaves time for keys."""
 
 
 class Spacing:
-    """Keeps drawings of what arrives to a tenth of the time."""
+    """Limits drawing arriving rows to a tenth of the time."""
 
     def __init__(self) -> None:
         self._rests_until = 0.0
@@ -24,7 +24,7 @@ class Spacing:
         return max(0.0, self._rests_until - monotonic())
 
     def draw(self, draw: Callable[[], None]) -> None:
-        """Draw, and note how long that took."""
+        """Draw, and measure the time."""
         began = monotonic()
         draw()
         ended = monotonic()

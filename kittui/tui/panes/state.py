@@ -1,4 +1,4 @@
-"""What a pane says when it isn't simply full of rows: in words, with what to do next."""
+"""The states of a pane without rows, or beside them: in words, with what to do next."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ READY: Final = State("ready")
 
 
 def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool = False) -> State:
-    """The state that an error puts a pane in; `host` is who was asked, `stale` that older rows are still shown."""
+    """The state of a pane after an error; `host` was asked, `stale`: older rows are still shown."""
     message, hint = clean(error.message), clean(error.hint or "")
     if message.partition(" ")[0].isalpha():
         message = message[:1].upper() + message[1:]
@@ -88,6 +88,6 @@ def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool 
 
 
 def nothing_found(what: str, needle: str, problem: str) -> State:
-    """The state of a pane that a filter leaves without rows: why it can't be used, else that `what` holds its text."""
+    """The state of a pane whose filter matches nothing: why it can't be used, else that no `what` contains its text."""
     said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"{what} holds “{clean(needle)}”."
     return State("empty", said, "", "`Esc` clears the filter.")

@@ -1,4 +1,4 @@
-"""A screen with one table: above it what it is about, below it the row under the cursor in full."""
+"""A screen with one table: its subject above, the row under the cursor in full below."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TableScreen(Screen[None], inherit_bindings=False):
     ]
 
     NEEDS: ClassVar[Mapping[str, Condition]] = {}
-    """What has to hold for keys, by their ids: where it does not, they say why and are not offered."""
+    """Conditions for keys, by their ids: if one does not hold, the key is hidden, and says why."""
 
     def __init__(self, table: Widget) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class TableScreen(Screen[None], inherit_bindings=False):
 
     @abstractmethod
     def draw(self) -> None:
-        """Show what was read and the filter leaves."""
+        """Show the rows that match the filter."""
 
     @abstractmethod
     def to_first(self) -> None:
@@ -86,25 +86,25 @@ class TableScreen(Screen[None], inherit_bindings=False):
         yield self._footer
 
     def on_mount(self) -> None:
-        """Keep an eye on what of the text below is in sight."""
+        """Watch which part of the text below is visible."""
         for name in ("scroll_y", "virtual_size"):
             self.watch(self._lines, name, self._say_below)
 
     def say(self, text: str) -> None:
-        """Put a text above the table."""
+        """Show a text above the table."""
         self._facts.update(Content(clean(text)))
 
     def say_read(self, read_at: datetime | None, trouble: str = "") -> None:
-        """Say in the header when the list was read, and what is wrong since."""
+        """Show in the header when the list was read, and problems since then."""
         self._read_at = read_at
         self._header.facts = read_facts(read_at, trouble, self.program.ports.clock())
 
     def on_resize(self) -> None:
-        """The text below shows more, or less."""
+        """Update how much of the text below is visible."""
         self.call_after_refresh(self._say_below)
 
     def _say_below(self) -> None:
-        """Say how much of the text below is out of sight, with the key that shows it."""
+        """Show how much of the text below is hidden, with the key that scrolls it."""
         keys = self.program.ports.keys
         above = self._lines.scroll_offset.y
         below = max(0, self._lines.virtual_size.height - self._lines.size.height - above)
@@ -123,7 +123,7 @@ class TableScreen(Screen[None], inherit_bindings=False):
         self._filter.focus()
 
     def drop_filter(self) -> bool:
-        """Show every row again; False where all are shown."""
+        """Show every row again; False if all are shown."""
         filtered, self._needle, self._filter.value = bool(self._needle), "", ""
         if filtered:
             self.draw()
@@ -151,11 +151,11 @@ class TableScreen(Screen[None], inherit_bindings=False):
 
     @property
     def selection(self) -> Selection:
-        """What the conditions in NEEDS are asked of."""
+        """The selection for the conditions in NEEDS."""
         return Selection(read_only=self.program.ports.settings.read_only)
 
     def refuses(self, command: str) -> bool:
-        """Whether a key does nothing now, which is then said."""
+        """Whether a key does nothing now; if so, say why."""
         if said := self.refusal(command):
             self.notify(said, markup=False)
         return bool(said)

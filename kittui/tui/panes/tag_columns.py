@@ -1,6 +1,6 @@
-"""The columns of the tags pane, those of variants' labels among them, and the cells of its rows. No widgets.
+"""The columns of the tags pane, including variants' labels, and the cells of its rows.
 
-What they say was read for the row already, or lies in this machine's history: a column asks nothing of a registry.
+No widgets. Their content was already read for the row, or comes from this machine's history: columns cause no requests.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "name": Column("name", 16, rank=11),
     "author": Column("author", 14, rank=12),
 }
-"""What can stand after the tag: in its usual order, and the most important of them where there is room for few."""
+"""Columns after the tag: in their usual order, and the most important ones if there is room for few."""
 LABEL = 5
 """The rank of labels."""
 _LABELS = 8
-"""Labels that have columns at most."""
+"""Maximum labels with columns."""
 _WIDEST = 18
 _MOVED = " ↻ moved"
 _NAME = 28
 """Cells that a long name takes before columns that are not essential; beside the digest it is cut earlier."""
 _SEARCHED = 2_000
-"""Tags among which those on a variant, and the longest name, are looked for."""
+"""Maximum tags that are searched for those on a variant, and for the longest name."""
 _SORTED_BY: Final[Mapping[Order, str]] = {"newest": "age", "largest": "size"}
 Moves = Mapping[tuple[Tag, Digest], tuple[str, str]]
-"""Who put a tag on a digest, and when."""
+"""Who moved a tag to a digest, and when."""
 
 
 class TagCells:
@@ -75,8 +75,10 @@ class TagCells:
         }
 
     def columns_for(self, rows: Sequence[TagRow], order: Order = "stage") -> tuple[Column, ...]:
-        """The columns for these rows, and cells to match from now on. The one they are sorted by comes before others,
-        the age where no row that was read has one after them."""
+        """Choose the columns for these rows, and draw matching cells from now on.
+
+        The one they are sorted by comes before others, the age where no row that was read has one after them.
+        """
         labels, self._labels = label_columns(rows)
         searched = list(islice(rows, _SEARCHED))
         longest = max(map(_needed, searched), default=0)
@@ -95,7 +97,7 @@ class TagCells:
         labels = row.variant.labels if row.variant is not None else {}
         own: list[Spans] = [((clean(labels.get(key, ""), limit=_WIDEST), "text"),) for key in self._labels]
         if row.problem is not None:
-            # It runs on into the cells after it, which are empty.
+            # It continues into the empty cells after it.
             return (self._tag(row, tags), ((f"✗ {clean(row.problem)}", "bad"),), *own, *(() for _ in self._fields))
         cells = self._cells(row)
         return (self._tag(row, tags), ((_held(row), "good"),), *own, *(cells.get(name, ()) for name in self._fields))
@@ -142,7 +144,7 @@ class TagCells:
         return ((clean(at.name), at.colour),) if at is not None else ()
 
     def _moved(self, row: TagRow, digest: Digest, known: Verification | None) -> str:
-        """Who put the tag there, and how long ago: from a record that was read, else from this machine's history."""
+        """Who moved the tag there, and how long ago: from a record, else from this machine's history."""
         tag = row.entry.name
         if tag is None:
             return ""
@@ -157,12 +159,12 @@ class TagCells:
 
 
 def _needed(row: TagRow) -> int:
-    """Cells of a tag's name, and of the details after it."""
+    """The cells that a tag's name, and the details after it, need."""
     return cell_len((row.entry.name or "")[:_NAME]) + (len(_MOVED) if row.moved else 0)
 
 
 def label_columns(rows: Iterable[TagRow]) -> tuple[list[Column], list[str]]:
-    """Columns for the labels that some of these rows are of, and the labels."""
+    """Columns for the labels of these rows, and the labels."""
     variants = [row.variant for row in rows if row.variant is not None]
     keys = label_keys(variants)[:_LABELS] if variants else []
     found = []
@@ -173,7 +175,7 @@ def label_columns(rows: Iterable[TagRow]) -> tuple[list[Column], list[str]]:
 
 
 def _kitfile_texts(kit: ModelKit | None) -> Mapping[str, str]:
-    """What the Kitfile says, where it says it in the form it should have."""
+    """Texts from the Kitfile, if they have the expected form."""
     if kit is None:
         return {}
     package, model = (_mapping(kit.kitfile.get(part)) for part in ("package", "model"))
@@ -198,7 +200,7 @@ def _held(row: TagRow) -> str:
 
 
 def _tags_on(row: TagRow, tags: TagList | None) -> str:
-    """The tags that are known to be on a variant; without any its place in the index."""
+    """The known tags on a variant; without any, its position in the index."""
     rows = tags.rows if tags is not None and len(tags.rows) <= _SEARCHED else []
     names = [one.entry.name for one in rows if one.entry.name and one.digest == row.digest]
     if names or row.above is None or row.above.variants is None:

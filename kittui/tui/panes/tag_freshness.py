@@ -1,4 +1,4 @@
-"""Whether a list of tags is still what the registry has, and since when it could not be asked. No widgets."""
+"""Checks whether a list of tags is still current, and since when the registry could not be asked. No widgets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kittui.tui.panes.tag_rows import TagList
 
 
 async def notice_moved(tags: TagList, clock: Callable[[], datetime], by_others: Callable[[], bool]) -> bool:
-    """Resolve each stage tag of a list once; a tag on another digest is marked as moved and has to be read again.
+    """Resolve each stage tag of a list once; a tag on a different digest is marked as moved and must be read again.
 
-    Returns whether a tag was moved or is gone. An error ends it and becomes the list's trouble. A command of
-    ours ends it too, as it may have moved what was just read: `by_others` is asked after each answer.
+    Returns whether a tag was moved or is gone. An error ends it and becomes the list's problem. A command of ours ends
+    it too, as it may have moved what was just read: `by_others` is called after each answer.
     """
     moved = False
     for row in [row for row in tags.rows if tags.stage_of(row) is not None and row.asked and row.digest]:

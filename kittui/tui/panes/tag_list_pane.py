@@ -1,4 +1,4 @@
-"""A pane that shows one list of tags: its order, filter, marks, folds and title. It reads nothing."""
+"""A pane that shows one list of tags: its order, filter, marks, folds and title. Subclasses read the tags."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class TagListPane(RowsPane[TagRow]):
 
     @property
     def trouble(self) -> str:
-        """What keeps the list from being read, and since when."""
+        """Why the list can't be read, and since when."""
         return self._list.trouble if self._list else ""
 
     @property
     def order(self) -> Order:
-        """How the rows are ordered."""
+        """The order of the rows."""
         return self._view.order
 
     def _cells(self, row: TagRow) -> Sequence[Spans]:
@@ -87,25 +87,25 @@ class TagListPane(RowsPane[TagRow]):
         return order
 
     def toggle_group(self) -> bool:
-        """Show tags on one digest together, or not; returns which."""
+        """Turn grouping by digest on or off; returns whether it is on."""
         grouped = self._view.toggle_group()
         self.rebuild()
         return grouped
 
     def toggle_mark(self) -> bool:
-        """Mark the tag under the cursor, or not, and continue to the next one."""
+        """Mark or unmark the tag under the cursor, and move to the next one."""
         return self._marks.toggle()
 
     def mark_all(self) -> None:
-        """Mark every tag that is shown, so that a filter selects."""
+        """Mark every tag shown, so that a filter selects."""
         self._marks.add_all()
 
     def remark(self) -> None:
-        """Draw the marks again."""
+        """Redraw the marks."""
         self._marks.redraw()
 
     def recheck(self) -> None:
-        """More is known of signatures: draw the words again."""
+        """Redraw the verdicts on signatures."""
         self._rows.touch()
 
     def rebuild(self, *, first: bool = False) -> None:
@@ -119,7 +119,7 @@ class TagListPane(RowsPane[TagRow]):
         self.retitle()
 
     def retitle(self) -> None:
-        """The repository, how many tags, in which order."""
+        """Show the repository, the number of tags, and their order."""
         rows = self._list.rows if self._list else []
         tags = sum(row.variant is None for row in self._rows.rows) if self.filter else 0
         right = f"{tags:,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
@@ -133,7 +133,7 @@ class TagListPane(RowsPane[TagRow]):
         self.set_title("Tags", right, about=about, age=age, trouble=self._list.trouble if self._list else "")
 
     def _assess(self) -> None:
-        """The note says which tags could not be read, and when a filter leaves nothing."""
+        """Show a note if tags could not be read, or if a filter matches nothing."""
         if self._list is None:
             return
         state = assessed(self._list, self.state, self.filter, found=bool(self._rows.rows))
@@ -171,7 +171,7 @@ class TagListPane(RowsPane[TagRow]):
             self.post_message(self.Left())
 
     def _fold(self, row: TagRow, unfold: bool) -> bool:
-        """Show or hide an index's variants; False for a row that has none below it."""
+        """Show or hide an index's variants; False for a row without any."""
         if not row.is_index or not row.variants:
             return False
         row.unfolded = unfold

@@ -1,4 +1,4 @@
-"""The tags of each repository that was shown: remembered, and listed page by page. No widgets."""
+"""Remembers the tags of each repository shown, and lists them page by page. No widgets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kittui.tui.panes.tag_reader import TagReader
 from kittui.tui.panes.tag_rows import TagList, TagRow
 
 PAGE_PAUSE = 0.15
-"""Seconds between two drawings of a listing that is still arriving, at least."""
+"""Minimum seconds between redraws while a listing arrives."""
 
 
 class TagLists:
@@ -32,19 +32,19 @@ class TagLists:
         return [*rows, *(variant for row in rows for variant in row.variants or ())]
 
     def of(self, repository: Repository) -> TagList:
-        """A repository's list; an empty one where nothing was listed before."""
+        """A repository's list; an empty one if nothing was listed before."""
         key = _key(repository)
         if key not in self._lists:
             self._lists[key] = TagList(repository, self._ports.settings.stages)
         return self._lists[key]
 
     def names_of(self, repository: Repository) -> list[Tag] | None:
-        """A repository's tags, where all of them were listed before; nothing is asked."""
+        """A repository's tags, if all of them were listed before; no request."""
         tags = self._lists.get(_key(repository))
         return [row.entry.name for row in tags.rows if row.entry.name] if tags is not None and tags.complete else None
 
     def forget(self, place: str | None, name: str | None, shown: TagList | None) -> bool:
-        """Drop the list of a repository, or all, but not the one that is shown; returns whether that is meant too."""
+        """Drop the list of a repository, or all, except the one shown; returns whether that is affected too."""
         for key in [key for key in self._lists if place is None or key == (place, name)]:
             if self._lists[key] is not shown:
                 del self._lists[key]

@@ -1,4 +1,4 @@
-"""Which tags are marked, and the marks before their rows."""
+"""Tracks which tags are marked, and draws the marks before their rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TagMarks:
         rows.marked.update(marks)
 
     def toggle(self) -> bool:
-        """Mark the row under the cursor, or not, and continue to the next one; False if nothing can be marked."""
+        """Mark or unmark the row under the cursor, and move to the next one; False if nothing can be marked."""
         row = self._rows.current
         if row is None or row.target is None:
             return False
@@ -29,14 +29,14 @@ class TagMarks:
         return True
 
     def add_all(self) -> None:
-        """Mark every tag that is shown."""
+        """Mark every tag shown."""
         for row in self._rows.rows:
             if row.entry.name is not None:
                 self._marks[row.key] = Mark(row.repository, row.entry.name, row.digest)
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the marks as they are now."""
+        """Redraw the marks."""
         self._rows.marked.clear()
         self._rows.marked.update(self._marks)
         self._rows.touch()

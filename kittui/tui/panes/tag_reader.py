@@ -1,4 +1,4 @@
-"""Reads what only a manifest says about a tag: for the rows in view, and for what a filter asks for. No widgets."""
+"""Reads the manifests behind tags, for the rows in view, and for filters. No widgets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Start = Callable[[Callable[[], Coroutine[None, None, None]]], Worker[None]]
 
 
 class TagReader:
-    """Fills rows in, a bounded number at once. `start` runs a worker; `report` is given each row that was read."""
+    """Fills in rows, a bounded number at once. `start` runs a worker; `report` is given each row that was read."""
 
     def __init__(self, ports: Ports, start: Start, report: Callable[[TagRow], None]) -> None:
         self._ports = ports
@@ -49,7 +49,7 @@ class TagReader:
         return row
 
     def start(self, row: TagRow, *, chosen: bool = False) -> None:
-        """Read one row's manifest and config, unless that was done; of a variant that isn't chosen the manifest."""
+        """Read one row's manifest and config, unless already done; of an unselected variant only the manifest."""
         light = row.variant is not None and not chosen
         done = row.asked and (light or row.modelkit is not None or row.variant is None or row.problem is not None)
         if done or id(row) in self._reading or row.entry.problem:
@@ -93,7 +93,7 @@ class TagReader:
         self._report(row)
 
     async def learn(self, row: TagRow, query: Query) -> None:
-        """Read what a filter asks for of a row."""
+        """Read what a filter needs of a row."""
         if row.modelkit is None:
             await self.read(row)
         if "signed" in query.fields and row.digest is not None and row.signed is None:
@@ -106,7 +106,7 @@ class TagReader:
                 row.signed = any(one.is_signature for one in attached.found)
 
     async def look_up_held(self, rows: Sequence[TagRow]) -> None:
-        """Find out how much of each row that was read is in the local store."""
+        """Find out how much of each read row is in the local store."""
         read = [row for row in rows if row.layers and not row.repository.source.traits.is_store]
         held = await self._ports.held({blob.digest: blob for row in read for blob in row.layers}.values())
         for row in read:

@@ -50,14 +50,14 @@ class TagRow:
     unfolded: bool = False
     size: int | None = None
     layers: Sequence[Descriptor] = ()
-    """What it consists of, once its manifest was read."""
+    """Its layers and size, once its manifest was read."""
     signed: bool | None = None
     moved: bool = False
     """Whether somebody else moved the tag while it was shown."""
 
     @classmethod
     def of(cls, repository: Repository, entry: TagEntry) -> TagRow:
-        """A row that knows what the listing said."""
+        """Create a row from a listing's entry."""
         name = entry.name or (entry.descriptor.digest if entry.descriptor else "")
         text = name.casefold()
         return cls(repository, entry, natural_key(name), text, problem=entry.problem)
@@ -69,7 +69,7 @@ class TagRow:
 
     @property
     def digest(self) -> Digest | None:
-        """The manifest's digest where it is known."""
+        """The manifest's digest, if known."""
         if self.modelkit is not None:
             return self.modelkit.digest
         return self.entry.descriptor.digest if self.entry.descriptor else None
@@ -81,25 +81,25 @@ class TagRow:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What marks remember."""
+        """The key for marks."""
         return (str(self.repository.source.place), self.repository.name, self.target or "")
 
 
 @dataclass(slots=True)
 class TagList:
-    """All tags of a repository, kept for as long as the program runs so that coming back asks for nothing."""
+    """All tags of a repository, kept for the session so that coming back causes no requests."""
 
     repository: Repository
     stages: Sequence[Stage]
     rows: list[TagRow] = field(default_factory=list)
     complete: bool = False
     partial: bool = False
-    """Whether the registry has not listed all tags that there may be."""
+    """Whether the registry's listing may be incomplete."""
     read_at: datetime | None = None
     trouble: str = ""
-    """What keeps it from being read, and since when."""
+    """Why it can't be read, and since when."""
     _staged: tuple[list[TagRow], list[TagRow]] | None = field(default=None, init=False, repr=False, compare=False)
-    """The rows of the stages' tags, and of which rows."""
+    """The rows of the stages' tags, and the rows from which they were chosen."""
 
     @property
     def names(self) -> frozenset[Tag]:
@@ -118,7 +118,7 @@ class TagList:
         return self._staged[1]
 
     def stages_by_digest(self) -> dict[Digest, Stage]:
-        """Where each digest stands: the first stage tag that points to it."""
+        """The stage of each digest: the first stage tag that points to it."""
         tags = {stage.name: stage for stage in reversed(self.stages)}
         found: dict[Digest, Stage] = {}
         order = ranks(self.stages)
@@ -139,7 +139,7 @@ class TagList:
         return found
 
     def ordered(self, order: Order, *, grouped: bool, backwards: bool = False) -> list[TagRow]:
-        """The rows in an order; grouped, tags known to share a digest come one after the other."""
+        """Sort the rows; if grouped, tags known to share a digest are adjacent."""
         rows = _sort(self.rows, order, ranks(self.stages), backwards=backwards)
         for row in rows:
             row.ditto = False
@@ -214,7 +214,7 @@ def is_digest_head(needle: str) -> bool:
 
 
 def matching(rows: Sequence[TagRow], query: Query, tags: TagList, now: datetime) -> list[TagRow]:
-    """Rows that meet a filter: by their tag, or by the start of their digest."""
+    """Rows that match a filter: by their tag, or by the start of their digest."""
     if query.problem:
         return []
     if not query.terms:
@@ -234,7 +234,7 @@ def matching(rows: Sequence[TagRow], query: Query, tags: TagList, now: datetime)
 
 
 def unknown(row: TagRow, query: Query) -> bool:
-    """Whether a filter asks for something that has not been read of a row that meets the rest of it."""
+    """Whether a filter needs something unread of a row that matches the rest of it."""
     if not query.fields or row.entry.problem or row.problem:
         return False
     if any(term.holds(row.text) == term.exclude for term in query.terms if not term.field and not term.word):

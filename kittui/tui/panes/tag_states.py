@@ -1,4 +1,4 @@
-"""What the tags pane says when it isn't simply full of rows. No widgets."""
+"""The states of the tags pane in words. No widgets."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ CHOOSE: Final = State(
     "empty", "Choose a repository.", "Its tags are shown here.", "`Enter` opens the one under the cursor."
 )
 _COUNTED: Final = 20_000
-"""Tags of which at most it is counted how many could not be read."""
+"""Maximum tags among which the unreadable ones are counted."""
 
 
 NAMED: Final = 3
-"""Tags that a sentence names; more are counted."""
+"""Maximum tags named in a sentence; more are counted."""
 
 
 def loading(repository: Repository) -> State:
-    """Who is being asked for a repository's tags."""
+    """The state while a repository's tags are requested."""
     host = clean(repository.source.place.host) or "the local disk"
     return State("loading", f"Asking {host} for the tags of {clean(repository.name)} …")
 
@@ -60,7 +60,7 @@ def assessed(tags: TagList, before: State, text: str, *, found: bool) -> State |
 
 
 def reread_words(before: Collection[Tag], now: Collection[Tag]) -> str:
-    """What came of listing again: how many tags there are, and which are new or gone."""
+    """The result of listing again: the number of tags, and which are new or gone."""
     changes = [
         f"{word}: {', '.join(found[:NAMED])}{f' and {len(found) - NAMED} more' if len(found) > NAMED else ''}"
         for word, one, other in (("new", now, before), ("gone", before, now))

@@ -1,4 +1,4 @@
-"""Which rows of a list of tags are shown, and in which order: sorting, grouping, the filter. No widgets."""
+"""Chooses which rows of a list of tags are shown, and their order: sorting, grouping, the filter. No widgets."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class TagView:
 
     @property
     def by_details(self) -> bool:
-        """Whether the order goes by what only a manifest says: rows come into order as they are read."""
+        """Whether the order depends on manifests: then rows move into order as they are read."""
         return self.order in ("newest", "largest")
 
     @property
     def notes(self) -> list[str]:
-        """How the order differs from the usual one, for the title."""
+        """How the order differs from the default, for the title."""
         notes = ["" if self.order == "stage" else self.order, "↑" if self.reversed else ""]
         notes.append("grouped" if self.grouped else "")
         return [note for note in notes if note]
@@ -43,17 +43,17 @@ class TagView:
         return self.reversed
 
     def toggle_group(self) -> bool:
-        """Show tags on one digest together, or not; returns which."""
+        """Turn grouping by digest on or off; returns whether it is on."""
         self.grouped = not self.grouped
         self.changed()
         return self.grouped
 
     def changed(self) -> None:
-        """The rows, or what their order goes by, are others: order and filter anew."""
+        """Sort and filter again, because the rows or their sort keys have changed."""
         self._found = self._ordered = None
 
     def rows(self, tags: TagList, text: str, now: datetime, *, first: bool = False) -> list[TagRow]:
-        """The rows of a list that meet a filter, in order; `first` says that nothing of it was shown before."""
+        """The rows of a list that match a filter, in order; `first`: none of it was shown before."""
         before = self._found
         query = parse(text, tags=True)
         words = query.words

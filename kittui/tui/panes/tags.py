@@ -1,4 +1,4 @@
-"""The tags pane: names at once; what only a manifest tells fills in for the rows in view."""
+"""The tags pane: names appear at once; details from manifests fill in for the rows in view."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from kittui.tui.panes.tag_states import CHOOSE, listed, loading, reread_words
 from kittui.tui.widgets.rows import Rows
 
 LEARN_AFTER = 0.3
-"""Seconds after the last key of a filter until what it asks for is read."""
+"""Seconds after the last key of a filter until missing details are read."""
 LEARNED = 200
-"""Tags that are read because a filter asks for something of them."""
+"""Maximum tags that are read for a filter."""
 
 
 class TagsPane(TagListPane):
@@ -77,7 +77,7 @@ class TagsPane(TagListPane):
         return parse(self.filter, tags=True)
 
     def names_of(self, repository: Repository) -> list[Tag] | None:
-        """A repository's tags, where all of them were listed before; nothing is asked."""
+        """A repository's tags, if all of them were listed before; no request."""
         return self._lists.names_of(repository)
 
     def on_mount(self) -> None:
@@ -124,7 +124,7 @@ class TagsPane(TagListPane):
         before = self._drawn.moves if changed else {}
         self._drawn.moves = before
         with suppress(KittuiError):
-            # What this machine knows comes first; the records in the registry are not asked for.
+            # Take only what this machine knows, which comes first, and request no records from the registry.
             events = (await anext(self._ports.trust.history(repository, None))).events
             # The newest comes first, and stays.
             self._drawn.moves = {
@@ -150,11 +150,11 @@ class TagsPane(TagListPane):
 
     @property
     def looking(self) -> bool:
-        """Whether a tag or digest that was asked for may still appear."""
+        """Whether a requested tag or digest may still appear."""
         return self._wanted is not None
 
     def reload(self, *, says: bool = False) -> None:
-        """List again, and ask again for what the tags in view point to; `says` what came of it."""
+        """List again, and resolve the tags in view again; `says`: report the result."""
         if self._list is not None:
             self._before = self._list.names if says else None
             self._reader.stop()
@@ -195,7 +195,7 @@ class TagsPane(TagListPane):
             self.post_message(self.Counted(tags.repository, sum(row.entry.name is not None for row in tags.rows)))
 
     def _show(self, tags: TagList, rows: list[TagRow]) -> None:
-        """These rows are what is known of a list now."""
+        """Show a list's current rows."""
         tags.rows = list(rows)
         self._view.changed()
         if tags is not self._list:
@@ -218,7 +218,7 @@ class TagsPane(TagListPane):
                 self._rows.move_to(number)
                 self.post_message(self.Moved())
                 return
-        # Which digest a tag has is known only once its row is read, and only rows in view are.
+        # A tag's digest is only known once its row is read, and only rows in view are read.
         view = self._rows.in_view
         read = not self._rows.rows or (bool(view) and all(row.digest or row.problem for row in view))
         if self._list.complete and (isinstance(target, Tag) or read):
@@ -234,7 +234,7 @@ class TagsPane(TagListPane):
 
     @work(group="learn", exclusive=True)
     async def _learn(self, query: Query) -> None:
-        """Read what a filter asks for, of the first tags of which it is not known."""
+        """Read what a filter needs for the first tags that lack it."""
         await sleep(LEARN_AFTER)
         tags = self._list
         if tags is None:
@@ -254,7 +254,7 @@ class TagsPane(TagListPane):
         return super().resting or self._reordering is not None
 
     def _reorder_soon(self) -> None:
-        """Order and filter by what was read, together with what else is read until then."""
+        """Sort and filter again soon, together with what else is read until then."""
         if self._reordering is None:
             self._reordering = self.set_timer(max(DRAW, self._spacing.wait), self._reorder)
 
@@ -266,7 +266,7 @@ class TagsPane(TagListPane):
         self._spacing.draw(self.rebuild)
 
     def rehold(self) -> None:
-        """The local store was changed: ask again what of all that was read is in it."""
+        """Check again which read content is in the local store, after it has changed."""
         self._rehold()
 
     @work(group="held", exclusive=True)
@@ -276,8 +276,11 @@ class TagsPane(TagListPane):
         self._rows.touch()
 
     def _look_quietly(self) -> None:
-        """See whether somebody else moved the stages in view: not while nobody looks, while something is being read, or
-        while a command runs that may move them itself."""
+        """Check whether somebody else moved the stages in view.
+
+        It skips that while they are covered or have no focus, while something is being read, and while a command runs
+        that may move them itself.
+        """
         tags = self._list
         seen = self.app.app_focus and self.app.screen is self.screen and bool(self.children)
         if tags is None or not tags.complete or not seen:
@@ -291,7 +294,7 @@ class TagsPane(TagListPane):
 
     @property
     def _commanded(self) -> bool:
-        """Whether a command runs."""
+        """Whether a command is running."""
         return any(worker.group == "command" and not worker.is_finished for worker in self.workers)
 
     @property

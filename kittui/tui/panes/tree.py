@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class PlaceRow:
-    """A source. `asked` says whether its repositories were ever asked for, `loading` is what asks for them now."""
+    """A source. `asked` says whether its repositories were ever listed, `loading` is the running listing."""
 
     entry: PlaceEntry
     label: str
@@ -33,12 +33,12 @@ class PlaceRow:
     depth: int = 0
     loading: Worker[None] | None = None
     opened: bool = False
-    """Whether it was opened by hand, and is not of the configuration."""
+    """Whether it was opened by hand, and is not in the configuration."""
     changed: bool = False
-    """Whether it is being listed because tags of it were changed here."""
+    """Whether it is being listed because its tags were changed here."""
     read_at: datetime | None = None
     trouble: str = ""
-    """What keeps it from being read, and since when."""
+    """Why it can't be read, and since when."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +82,7 @@ TreeRow = PlaceRow | GroupRow | RepositoryRow | FavouritesRow
 
 
 def place_label(place: Place) -> str:
-    """A place as the tree names it."""
+    """A place's name in the tree."""
     if place.kind == "local":
         return "Local store"
     return clean(place.host or place.directory)
@@ -117,7 +117,7 @@ def repository_row(
 
 
 def row_key(row: TreeRow) -> tuple[str, ...]:
-    """What makes two rows the same one, though a new listing made them anew."""
+    """The identity of a row over several listings."""
     if isinstance(row, FavouritesRow):
         return ("favourites",)
     if isinstance(row, PlaceRow):
@@ -158,7 +158,7 @@ def _group(
 
 
 def _shared(rows: Sequence[RepositoryRow], prefix: str) -> str:
-    """The longest namespace, ending in a slash, that all of these are in."""
+    """The longest common namespace, ending in a slash."""
     first, last = rows[0].entry.name, rows[-1].entry.name
     while True:
         head, slash, _ = first[len(prefix) :].partition("/")
@@ -171,7 +171,7 @@ def _shared(rows: Sequence[RepositoryRow], prefix: str) -> str:
 
 
 def folds(rows: Iterable[GroupRow | RepositoryRow]) -> dict[str, bool]:
-    """Which namespaces are unfolded now, to keep it over a new listing."""
+    """Which namespaces are unfolded, to restore after a new listing."""
     kept: dict[str, bool] = {}
     for row in rows:
         if isinstance(row, GroupRow):
@@ -181,7 +181,7 @@ def folds(rows: Iterable[GroupRow | RepositoryRow]) -> dict[str, bool]:
 
 
 def flatten(top: Sequence[FavouritesRow | PlaceRow], needle: str = "") -> list[TreeRow]:
-    """The rows to show: what is unfolded or, with a filter, what holds the text and all above it."""
+    """The rows to show: the unfolded ones or, with a filter, matching ones with their parents."""
     query = parse(needle) if needle.strip() else None
     shown: list[TreeRow] = []
     for row in top:

@@ -1,4 +1,4 @@
-"""What a row of the repositories tree says in its cells."""
+"""Draws the cells of rows in the repositories tree."""
 
 from __future__ import annotations
 
