@@ -1,4 +1,4 @@
-"""What terminals without Unicode are sent: the interface's own signs in ASCII, and `?` for every other character."""
+"""Draws for terminals without Unicode: the interface's own signs in ASCII, and `?` for every other character."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SIGNS: Final = str.maketrans(
 
 
 class AsciiOnly(LineFilter):
-    """Writes each line in ASCII, in as many cells."""
+    """Converts each line to ASCII, with the same number of cells."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """A line whose signs are ASCII."""
+        """Convert a line to ASCII."""
         return [
             segment if segment.text.isascii() else Segment(_plain(segment.text), segment.style, segment.control)
             for segment in segments
@@ -37,5 +37,5 @@ def _plain(text: str) -> str:
     found = text.translate(_SIGNS)
     if not found.isascii():
         found = "".join(one if one.isascii() else "?" * cell_len(one) for one in found)
-    # Several characters may be one sign, which takes other cells than they do one by one.
+    # Several characters may form one sign, which takes a different number of cells than they do separately.
     return set_cell_size(found, cell_len(text))

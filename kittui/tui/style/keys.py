@@ -1,4 +1,4 @@
-"""Keys as people write them."""
+"""Writes and reads keys as people do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 UNBOUND: Final = "unbound-"
-"""How the key of a binding begins that has lost its keys to others: nobody can press it."""
+"""The prefix of an impossible key, for a binding that has lost its keys to others."""
 _SHOWN: Final = {
     "space": "Space",
     "escape": "Esc",
@@ -53,9 +53,9 @@ def _display(key: str) -> str:
 
 
 def parse_key(text: str) -> str:
-    """A key as Textual names it, of what a user wrote: `?`, `question_mark`, `Ctrl+D`, `F5`, `PgDn`.
+    """Parse a user's key into Textual's name: `?`, `question_mark`, `Ctrl+D`, `F5`, `PgDn`.
 
-    Raises ValueError with a sentence, and the key that may be meant.
+    Raises ValueError with a sentence, and the key that was probably meant.
     """
     text = text.strip()
     if len(text) == 1:
@@ -75,7 +75,7 @@ def parse_key(text: str) -> str:
 
 
 def _named(character: str) -> str:
-    """Textual's name for the key of a character."""
+    """Textual's name for a character's key."""
     if character.isalnum():
         return character
     name = unicodedata.name(character, character).lower().replace("-", "_").replace(" ", "_")
@@ -83,7 +83,7 @@ def _named(character: str) -> str:
 
 
 def _character(key: str) -> str:
-    """The character of a key that Textual names by it; empty for others."""
+    """The character that Textual's key name stands for; empty for others."""
     if len(key) == 1 or key in _PUNCTUATION:
         return _PUNCTUATION.get(key, key)
     replaced = next((name for name, short in KEY_NAME_REPLACEMENTS.items() if short == key), key)
@@ -97,7 +97,7 @@ def _character(key: str) -> str:
 
 
 def _meant(text: str) -> str:
-    """The key that a name may mean, as the end of a sentence."""
+    """The key that a name probably means, as the end of a sentence."""
     wanted = text.lower().strip("<>").replace("-", "+")
     for short, long in (("c+", "ctrl+"), ("control+", "ctrl+"), ("m+", "alt+"), ("s+", "shift+")):
         wanted = long + wanted.removeprefix(short) if wanted.startswith(short) else wanted

@@ -1,4 +1,4 @@
-"""Times and bars as the screen shows them, and how large a screen must be."""
+"""Formats times and bars for the screen, and sets the minimum screen size."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 SMALLEST: Final = (60, 15)
-"""Columns and rows below which nothing fits."""
+"""Minimum columns and rows."""
 
 
 def too_small(size: tuple[int, int]) -> str:
-    """What a terminal of this size says where it is too small; empty if it is not."""
+    """The message if a terminal of this size is too small; empty if it is not."""
     (width, height), (columns, rows) = size, SMALLEST
     if width >= columns and height >= rows:
         return ""
@@ -18,13 +18,13 @@ def too_small(size: tuple[int, int]) -> str:
 
 
 def at_text(moment: datetime, now: datetime) -> str:
-    """When something was: the time, and the day where it is another one."""
+    """A time for display, with the day unless it is today."""
     local = moment.astimezone(now.tzinfo)
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
 
 
 def bar_text(part: int, whole: int, width: int) -> str:
-    """A bar in eighths of a cell, at least a sliver for anything that isn't nothing."""
+    """A bar in eighths of a cell, at least a sliver for anything above zero."""
     if part <= 0 or whole <= 0:
         return ""
     eighths = max(1, round(part / whole * width * 8))

@@ -1,4 +1,7 @@
-"""Themes: five ways to see the same roles. One accent; every other colour says something, and a mark says it too."""
+"""Themes: five colourings of the same roles.
+
+There is one accent; every other colour has a meaning, which a mark also shows.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ ROLES: Final = (
 )
 """Foreground roles that rows and lines are drawn with; each is the theme variable `kit-ROLE`.
 
-Words have a contrast of 4.5 to 1 at least, `faint` ones too; `kit-line` is for borders and rules, which say nothing."""
+Words have a contrast of 4.5 to 1 at least, `faint` ones too; `kit-line` is for borders and rules, which carry no
+meaning.
+"""
 
 
 def _theme(name: str, *, dark: bool, ansi: bool = False, cursor_text: str = "", **colours: str) -> Theme:
@@ -215,7 +220,7 @@ NAMES: Final = tuple(theme.name for theme in THEMES)
 
 
 COLOURLESS: Final = "kit-colourless"
-"""The variable of the theme that says where the cursor is without any colour."""
+"""The variable of the theme that shows the cursor without colour."""
 
 
 def themes(*, colourless: bool) -> tuple[Theme, ...]:
@@ -228,7 +233,7 @@ def themes(*, colourless: bool) -> tuple[Theme, ...]:
 
 
 CHANGED: Final = ("added", "removed", "added-word", "removed-word")
-"""Grounds of changed lines, and of the words in them that differ."""
+"""Backgrounds of changed lines, and of their differing words."""
 
 
 class Roles:
@@ -254,7 +259,7 @@ class Roles:
                 if self._ansi and ground == "blurred":
                     foreground = colour("cursor-text")
                 if self._ansi and ground in CHANGED:
-                    # The terminal's own colours on its own colours can't be known to be readable.
+                    # It is unknown whether the terminal's colours are readable on each other.
                     foreground = Color.parse("ansi_bright_white" if ground.startswith("removed") else "ansi_black")
                 word = ground.endswith("-word")
                 self._styles[role, ground] = Style(
@@ -268,8 +273,8 @@ class Roles:
     def style(self, role: str, ground: str = "base") -> Style:
         """The style of a role; `+` adds attributes: `accent+bold`, `text+strike`. Unknown roles are text.
 
-        A role may bring its own ground: `text@added`; the cursor's goes before it. `#rrggbb on #rrggbb` is drawn in
-        these very colours: pixels of a picture.
+        A role may have its own background: `text@added`; the cursor's takes precedence. `#rrggbb on #rrggbb` is drawn
+        in exactly these colours, for pixels of a picture.
         """
         if role.startswith("#"):
             return _pixels(role)

@@ -1,1 +1,1 @@
-"""Finding things in many places, checking the installation, and making room on the disk."""
+"""Finds things in many places, checks the installation, and frees disk space."""

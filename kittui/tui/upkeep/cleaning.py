@@ -1,4 +1,4 @@
-"""Clean-up: what goes by age, by stage or without a tag, one plan for all of it, one answer."""
+"""Cleans up ModelKits by age, by stage or without a tag, with one plan and one confirmation."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from kittui.usecases.change.removals import Removals
 
 LISTED = 12
-"""ModelKits that the plan names; more are counted."""
+"""Maximum ModelKits listed in the plan; further ones are counted."""
 
 
 async def clean_up(context: Context) -> None:
-    """Clean up the repository under the cursor, or all of the place."""
+    """Clean up the repository under the cursor, or the whole place."""
     rules = await _ask(context)
     if rules is None:
         return
@@ -104,7 +104,7 @@ async def _ask(context: Context) -> CleanRules | None:
 
 
 async def _repositories(context: Context) -> tuple[list[Repository], list[KittuiError]]:
-    """What is cleaned up, and why that may not be all."""
+    """The repositories to clean up, and why some may be missing."""
     selection = context.selection
     if selection.repository is not None:
         return [selection.repository], []
@@ -138,7 +138,7 @@ def _stays(found: Selected) -> list[str]:
 
 
 async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Failures, typed: Sequence[str]) -> None:
-    """Delete one after the other; what fails is named, and the rest is done."""
+    """Delete one after another; failures are listed, and the rest is done."""
     from kittui.usecases.change.remove import apply_remove
 
     tools = context.ports.change_tools()

@@ -1,4 +1,4 @@
-"""The keys that look over everything."""
+"""The commands for finding, checking and cleaning up."""
 
 from __future__ import annotations
 

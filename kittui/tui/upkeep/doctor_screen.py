@@ -1,4 +1,4 @@
-"""What doctor finds as a list: how each thing stands and what to do about it; what can be repaired is, after a plan."""
+"""Lists doctor's checks, with their results and what to do, and repairs what it can after showing a plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MARKS: Final = {"good": ("✓", "good"), "warn": ("▲", "warn"), "bad": ("✗",
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
-    """One check, and the section that it belongs to."""
+    """One check, and its section."""
 
     section: str
     check: Check
@@ -55,13 +55,13 @@ class DoctorScreen(ListScreen[Finding]):
         self._verify = False
 
     async def read(self) -> None:
-        """Check one thing after the other."""
+        """Run one check after another."""
         async for section, check in self.program.ports.upkeep.examine(self._registries, self._verify):
             self.add(Finding(section, check))
             self.say(f"{section}: {check.name}; Esc stops")
 
     def summary(self) -> str:
-        """How many of each."""
+        """The number of checks with each result."""
         states = [one.check.state for one in self.found]
         said = [f"{counted(len(states), 'check')}: {states.count('good')} good"]
         said += [f"{states.count('warn')} to look at"] if "warn" in states else []
@@ -72,11 +72,11 @@ class DoctorScreen(ListScreen[Finding]):
 
     @property
     def repairable(self) -> list[Finding]:
-        """What a repair takes care of."""
+        """The problems that a repair fixes."""
         return [one for one in self.found if one.check.repairable]
 
     def cells(self, row: Finding) -> Sequence[Spans]:
-        """How it stands, what it is, what was seen."""
+        """Result, name, finding."""
         mark, role = MARKS[row.check.state]
         return (
             ((mark, role),),
@@ -90,7 +90,7 @@ class DoctorScreen(ListScreen[Finding]):
         return row.section, row.check.name, row.check.seen
 
     def lines(self, row: Finding | None) -> Sequence[Line]:
-        """All that was seen, and what to do."""
+        """The full finding, and what to do."""
         if row is None:
             return [(("Nothing was checked yet." if self.reading else self.nothing("Nothing to check."), "muted"),)]
         mark, role = MARKS[row.check.state]
@@ -106,7 +106,7 @@ class DoctorScreen(ListScreen[Finding]):
         return lines
 
     def text(self, row: Finding) -> str:
-        """Section, name, state, what was seen, what to do."""
+        """Section, name, result, finding, what to do."""
         check = row.check
         return "\t".join((row.section, check.name, check.state, check.seen, check.remedy))
 
@@ -120,7 +120,7 @@ class DoctorScreen(ListScreen[Finding]):
         self.action_reload()
 
     def action_repair(self) -> None:
-        """Show what would be repaired, and do it."""
+        """Show what would be repaired, and repair it."""
         if not self.refuses("checks.repair"):
             self.program.run_command("Repair", self._repair())
 
@@ -145,7 +145,7 @@ class DoctorScreen(ListScreen[Finding]):
 
 
 async def show_doctor(context: Context) -> None:
-    """Open the checks: of the registry under the cursor, else of all that are listed."""
+    """Open the checks of the registry under the cursor, else of all listed ones."""
     place = context.selection.place
     places = [entry.place for entry in context.ports.places if entry.place.kind == "remote"]
     if place is not None and place.kind == "remote":

@@ -1,4 +1,4 @@
-"""Finding a file, a digest, a diffId or a Kitfile value: matches appear as they are found, Enter goes to one."""
+"""Finds a file, a digest, a diffId or a Kitfile value: matches appear as they are found, Enter goes to one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORDS = (
 
 
 class FindScreen(ListScreen[Found]):
-    """What holds what is looked for, place by place."""
+    """The matches, place by place."""
 
     HINTS = (("move.open", "Go there", "screen.go"),)
 
@@ -47,7 +47,7 @@ class FindScreen(ListScreen[Found]):
         self._sources: set[str] = set()
 
     async def read(self) -> None:
-        """Search, and show every find."""
+        """Search, and show every match."""
         finder = self.program.ports.upkeep.finder(self._report)
         self._looked = finder.progress
         async for found in finder.search(self._query, self._places):
@@ -65,12 +65,12 @@ class FindScreen(ListScreen[Found]):
         return f"{matches} found, {counted(looked.modelkits, 'ModelKit')} in {places} searched"
 
     def summary(self) -> str:
-        """How many, of how much."""
+        """The number of matches, and how much was searched."""
         problems = sum(isinstance(one, Problem) for one in self.found)
         return self._counts() + (f" · ▲ {problems} could not be looked into" if problems else "")
 
     def cells(self, row: Found) -> Sequence[Spans]:
-        """Which ModelKit, as what, where in it."""
+        """ModelKit, kind of match, place in it."""
         if isinstance(row, Problem):
             return ((("✗ ", "bad"), (clean(row.reference), "text")), (), (), ((clean(row.error.message), "bad"),), ())
         where, size = _place_in(row)
@@ -84,11 +84,11 @@ class FindScreen(ListScreen[Found]):
         )
 
     def key(self, row: Found) -> Hashable:
-        """Each find is its own."""
+        """Each match has its own key."""
         return id(row)
 
     def lines(self, row: Found | None) -> Sequence[Line]:
-        """All of the find; why something could not be looked into."""
+        """The full match; why something could not be searched."""
         if row is None:
             words = self.nothing(f"Nothing holds {clean(self._query.text)}.")
             return [(("Nothing found so far." if self.reading else words, "muted"),)]
@@ -109,14 +109,14 @@ class FindScreen(ListScreen[Found]):
         return lines
 
     def text(self, row: Found) -> str:
-        """Reference, digest, as what, where."""
+        """Reference, digest, kind of match, place."""
         if isinstance(row, Problem):
             return f"{row.reference}\t{row.error.message}"
         return "\t".join((row.reference, row.digest, row.what, _place_in(row)[0]))
 
     @on(Rows.Opened)
     def action_go(self) -> None:
-        """Show the ModelKit among the panes, with the cursor on the layer where it was found."""
+        """Show the ModelKit in the panes, with the cursor on the matching layer."""
         row = self.rows.current
         if not isinstance(row, Match):
             return
@@ -128,7 +128,7 @@ class FindScreen(ListScreen[Found]):
 
 
 def _place_in(row: Match) -> tuple[str, int | None]:
-    """Where in its ModelKit, and how large."""
+    """The match's place in its ModelKit, and its size."""
     if row.value is not None:
         return f"{row.value[0]} = {row.value[1]}", None
     if row.entry is not None:
@@ -139,7 +139,7 @@ def _place_in(row: Match) -> tuple[str, int | None]:
 
 
 async def find(context: Context) -> None:
-    """Ask what is looked for, and where."""
+    """Ask what to search for, and where."""
 
     def check(text: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""A list over the whole screen that fills while it is read, with the row under the cursor in full below it."""
+"""A full-screen list that fills while it is read, with the row under the cursor in full below it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ COMMON: Final = (
     ("list.help", "Help", "app.help"),
     ("list.close", "Back", "screen.close"),
 )
-"""Keys of every such screen for the footer."""
+"""Keys of all such screens, for the footer."""
 Row = TypeVar("Row")
 
 
 class ListScreen(RowsScreen[Row], Generic[Row]):
-    """Reads in a worker: `read` hands over what it finds with `add`. Esc stops that, and again closes."""
+    """Reads in a worker: `read` calls `add` for what it finds. Esc stops reading; another Esc closes."""
 
     DEFAULT_CSS = """
     ListScreen Lines { height: 30%; min-height: 6; }
@@ -47,7 +47,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         Binding("escape,q", "close", "Back", id="list.close", tooltip="Stop reading, drop the filter, or go back"),
     ]
     HINTS: ClassVar[tuple[tuple[str, str, str], ...]] = ()
-    """Keys of its own for the footer: id, label, action."""
+    """Its own keys for the footer: id, label, action."""
 
     def __init__(self, context: Context, title: str, columns: Sequence[Column]) -> None:
         super().__init__(columns, self.cells, self.key)
@@ -59,7 +59,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self._worker: Worker[None] | None = None
         self._reading = self._complete = False
         self._whole: tuple[list[Row], str] | None = None
-        """What was there when all was read last, and what was said of it."""
+        """The rows of the last complete read, and their summary."""
         self._trouble = ""
 
     @property
@@ -69,23 +69,23 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     @property
     def found(self) -> Sequence[Row]:
-        """All that was read."""
+        """All rows read."""
         return self._found
 
     @property
     def reading(self) -> bool:
-        """Whether more may come."""
+        """Whether more rows may follow."""
         return self._reading
 
     def nothing(self, words: str) -> str:
-        """What stands below an empty list that is no longer read: `words` only where everything was read."""
+        """The text below an empty list after reading: `words` only if everything was read."""
         if self._found:
             return "The filter leaves nothing."
         return words if self._complete else "Nothing found before reading stopped."
 
     @abstractmethod
     async def read(self) -> None:
-        """Find the rows; raises KittuiError where there is nothing to read."""
+        """Read the rows; raises KittuiError if there is nothing to read."""
 
     @abstractmethod
     def cells(self, row: Row) -> Sequence[Spans]:
@@ -93,15 +93,15 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     @abstractmethod
     def key(self, row: Row) -> Hashable:
-        """What a row is known by."""
+        """A row's key."""
 
     @abstractmethod
     def lines(self, row: Row | None) -> Sequence[Line]:
-        """What stands below the list."""
+        """The lines below the list."""
 
     @abstractmethod
     def summary(self) -> str:
-        """What was found, once all of it is there."""
+        """A summary, once everything was read."""
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -133,7 +133,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self._end(self._whole[1], self.program.ports.clock())
 
     def _break_off(self, said: str) -> None:
-        """Not all was read: what was there before stays."""
+        """Reading was stopped: keep the rows from before."""
         if self._whole is not None:
             self._found, before = self._whole
             self._complete = True
@@ -141,7 +141,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self._end(said, self._read_at)
 
     def _end(self, said: str, read_at: datetime | None) -> None:
-        """Nothing more is read: draw what there is, and stop looking for more to draw."""
+        """Reading has ended: draw the rows, and stop the redraw timer."""
         self._reading = False
         if self._timer is not None:
             self._timer.pause()
@@ -150,7 +150,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self.say_read(read_at, self._trouble)
 
     def add(self, row: Row) -> None:
-        """Show one more."""
+        """Add a row."""
         self._found.append(row)
         self._stale = True
 

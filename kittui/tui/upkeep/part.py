@@ -1,4 +1,4 @@
-"""Upkeep, as a part of the interface."""
+"""The upkeep part of the interface."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def _checks() -> Sequence[BindingType]:
 
 
 PART = Part(COMMANDS, scopes={"list": _lists, "usage": _usage, "checks": _checks})
-"""The keys that find, check and make room, and those of their screens."""
+"""The keys for finding, checking and cleaning up, and those of their screens."""

@@ -1,4 +1,4 @@
-"""What takes up the disk in the store or a layout, and what becomes free if it goes; exact for the marked rows too."""
+"""Shows the disk usage of the store or a layout, and what removals would free; exact for marked rows too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDERS: Final = ("what it frees", "size", "name")
 
 
 class UsageScreen(ListScreen[Used]):
-    """All ModelKits of a source on this machine, those first whose removal frees most."""
+    """All ModelKits of a source on this machine, sorted by what their removal frees."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "Mark", id="usage.mark", tooltip="Mark it, to see what several free together"),
@@ -63,12 +63,12 @@ class UsageScreen(ListScreen[Used]):
 
     @property
     def selection(self) -> Selection:
-        """The source, whatever is marked in the panes."""
+        """The source, without the marks in the panes."""
         return replace(self.context.selection, place=self._source.place, source=self._source, repository=None, marks=())
 
     @property
     def usage(self) -> Usage | None:
-        """What was read."""
+        """The usage as read."""
         return self._usage
 
     async def read(self) -> None:
@@ -84,7 +84,7 @@ class UsageScreen(ListScreen[Used]):
             self.add(one)
 
     def summary(self) -> str:
-        """Of the whole source, and of what is marked."""
+        """A summary of the whole source, and of the marked rows."""
         if self._usage is None or self.reading:
             return ""
         holdings = self._usage.holdings
@@ -100,7 +100,7 @@ class UsageScreen(ListScreen[Used]):
         return " · ".join([*said, f"by {self._order}"])
 
     def arranged(self, found: Sequence[Used]) -> Sequence[Used]:
-        """In the chosen order; what was read is in the first."""
+        """The rows in the chosen order."""
         if self._order == "size":
             return sorted(found, key=lambda one: -one.size)
         if self._order == "name":
@@ -108,7 +108,7 @@ class UsageScreen(ListScreen[Used]):
         return found
 
     def cells(self, row: Used) -> Sequence[Spans]:
-        """Its name, size, what it frees, what it shares most with."""
+        """Name, size, bytes freed, and the ModelKit with which it shares most."""
         name = clean(row.repository.name if row.repository.name != "." else "")
         tag = ", ".join(map(clean, row.held.tags)) or "(no tag)"
         shared = self._usage.shared(row) if self._usage is not None and row.freed < row.size else []
@@ -130,7 +130,7 @@ class UsageScreen(ListScreen[Used]):
         return row.held.key
 
     def lines(self, row: Used | None) -> Sequence[Line]:
-        """What its removal frees, and what else has to go for the rest."""
+        """What its removal frees, and what else must be removed to free the rest."""
         if row is None or self._usage is None:
             return [(("Reading the manifests …" if self.reading else self.nothing("Nothing is here."), "muted"),)]
         lines: list[Line] = [
@@ -145,17 +145,17 @@ class UsageScreen(ListScreen[Used]):
         return lines
 
     def text(self, row: Used) -> str:
-        """Reference, digest, bytes, bytes that it frees."""
+        """Reference, digest, size, bytes freed."""
         return "\t".join((row.reference, row.digest, str(row.size), str(row.freed)))
 
     def action_sort(self) -> None:
-        """The next order."""
+        """Use the next order."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
         self.draw()
         self.say(self.summary())
 
     def action_mark(self) -> None:
-        """Mark the row or not, and go on to the next."""
+        """Mark or unmark the row, and move to the next."""
         row = self.rows.current
         if row is None:
             return
@@ -172,7 +172,7 @@ class UsageScreen(ListScreen[Used]):
 
     @on(Rows.Opened)
     def action_go(self) -> None:
-        """Show it among the panes."""
+        """Show it in the panes."""
         row = self.rows.current
         if row is not None:
             browser = self.context.browser
@@ -180,7 +180,7 @@ class UsageScreen(ListScreen[Used]):
             browser.open(row.repository.source.place, row.repository.name, row.target)
 
     def action_remove(self) -> None:
-        """Remove what is marked, or the row under the cursor, as the panes do."""
+        """Remove the marked rows, or the row under the cursor, as in the panes."""
         row = self.rows.current
         chosen = list(self._marked.values()) or ([row] if row is not None else [])
         if chosen:
@@ -196,7 +196,7 @@ class UsageScreen(ListScreen[Used]):
             self.context.browser.perform("remove", selection, lambda: None)
 
     def tags_changed(self, repository: Repository | None) -> None:
-        """Tags were changed, by a transfer too: read again what is there."""
+        """Read the usage again after tags were changed, also by a transfer."""
         if repository is None or repository.source.place == self._source.place:
             self.action_reload()
 

@@ -1,4 +1,4 @@
-"""The one-line bars: header and footer. They draw again only when what they say has changed."""
+"""The one-line bars: header and footer. They redraw only when their content has changed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from textual.widget import Widget
 
 _NAME: Final = " kittui  "
 _LEAST: Final = 16
-"""Cells that where you are is given before what is under way, or lasts, takes them."""
+"""Minimum cells for the path before other texts get room."""
 
 
 class HeaderBar(Widget):
-    """Where you are on the left; whether you may write, and what is under way, on the right."""
+    """The path on the left; write access and current activities on the right."""
 
     DEFAULT_CSS = "HeaderBar { height: 1; background: $kit-surface; color: $kit-text; }"
     where: reactive[tuple[str, ...]] = reactive((), layout=False)
     facts: reactive[tuple[tuple[str, str], ...]] = reactive((), layout=False)
     doing: reactive[tuple[str, ...]] = reactive((), layout=False)
-    """What is under way, the newest first; it stands before the facts."""
+    """Current activities, the newest first; they are shown before the facts."""
 
     def render(self) -> Content:
-        """Where room is short, the way is cut: its left end, then the middle of its last part.
+        """If room is short, the path is cut: first its left end, then the middle of its last part.
 
-        While something is under way, what never changes goes before that; what is under way is kept, with the key that
-        stops it.
+        Constant facts are dropped before activities, which stay with the key that stops them.
         """
         room = self.size.width - cell_len(_NAME) - 1
         doing = [(text, "$kit-accent") for text in _newest(self.doing, room)]
@@ -55,7 +54,7 @@ class HeaderBar(Widget):
         return Content.assemble(start, " " * max(1, self.size.width - start.cell_length - right.cell_length - 1), right)
 
     def _way(self, room: int) -> list[str]:
-        """Where you are, in so many cells."""
+        """The path, in so many cells."""
         way = list(self.where)
         while len(way) > 1 and cell_len(" › ".join(["…", *way])) > room:
             way.pop(0)
@@ -66,7 +65,7 @@ class HeaderBar(Widget):
 
 
 def _newest(texts: Sequence[str], room: int) -> list[str]:
-    """As many of the texts as there is room for, the first of them in any case, and how many more there are."""
+    """As many texts as fit, at least the first, and the number of the others."""
     shown = list(texts)
     while len(shown) > 1 and cell_len(" · ".join(shown)) > room - _LEAST:
         shown.pop()
@@ -87,9 +86,9 @@ class KeyHint:
 
 
 class FooterBar(Widget):
-    """Only the keys that do something for the row under the cursor; a click is as good as the key.
+    """The keys that do something for the row under the cursor; they can be clicked.
 
-    `aside` is at the right end, for what is happening in the background.
+    `aside` is at the right end, for background activities.
     """
 
     DEFAULT_CSS = "FooterBar { height: 1; background: $kit-surface; color: $kit-muted; }"
@@ -97,7 +96,10 @@ class FooterBar(Widget):
     aside: reactive[KeyHint | None] = reactive(None, layout=False)
 
     def _shown(self) -> Sequence[tuple[KeyHint, int, int]]:
-        """The hints that fit, with where they start and end; the last one always fits. What has no key is left out."""
+        """The hints that fit, with their starts and ends; the last one always fits.
+
+        Hints without a key are left out.
+        """
         hints = [hint for hint in self.hints if hint.key]
         if not hints:
             return ()
@@ -139,7 +141,7 @@ def _width(hint: KeyHint) -> int:
 
 
 def shorten_middle(text: str, width: int) -> str:
-    """Cut a text to a width in cells in its middle: the ends of references and commands tell them apart."""
+    """Cut a text in its middle to a width in cells: references and commands differ at their ends."""
     if cell_len(text) <= width:
         return text
     tail = width * 3 // 5

@@ -1,4 +1,4 @@
-"""Pixels as half blocks: a cell is a pixel wide and two high."""
+"""Draws pixels as half blocks: a cell is one pixel wide and two high."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kittui.usecases.inspect.viewers.shown import Picture
 
 
 def block_lines(picture: Picture, steps: int = 1) -> Sequence[Spans]:
-    """The lines of a picture, each of its pixels `steps` wide and high."""
+    """The lines of a picture, with pixels `steps` wide and high."""
     rows = picture.height * steps
     return [_line(picture, rows, top, steps) for top in range(0, rows, 2)]
 
 
 def beside(pictures: Sequence[Picture], gap: int = 2) -> list[Line]:
-    """Pictures beside each other, from the same top."""
+    """Put pictures side by side, aligned at the top."""
     drawn = [(block_lines(picture), picture.width) for picture in pictures]
     lines: list[Line] = []
     for number in range(max(len(rows) for rows, _ in drawn)):
@@ -28,7 +28,7 @@ def beside(pictures: Sequence[Picture], gap: int = 2) -> list[Line]:
 
 
 def _line(picture: Picture, rows: int, top: int, steps: int) -> Spans:
-    """One line of cells: the upper pixel in front, the lower one behind."""
+    """One line of cells: the upper pixel as foreground, the lower one as background."""
     size = picture.width * 3
     upper = picture.pixels[top // steps * size :][:size].hex()
     lower = picture.pixels[(top + 1) // steps * size :][:size].hex() if top + 1 < rows else ""

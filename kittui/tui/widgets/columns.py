@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 ESSENTIAL: Final = 3
-"""The last rank of columns that are shown beside a name which is cut for them."""
+"""The last rank of columns for which a name is cut."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,23 +9,26 @@ Row = TypeVar("Row")
 
 
 class Cursor(Generic[Row]):
-    """Which row is current. The cursor stays with its row, by identity or `key`; where that is gone, no row is."""
+    """Tracks the current row.
+
+    The cursor stays with its row, by identity or `key`; if that is gone, no row is current.
+    """
 
     def __init__(self, key: Callable[[Row], Hashable]) -> None:
         self.rows: Sequence[Row] = ()
         self.number = 0
-        """The number of the row, from 0; where no row is current, of the one that is in its place."""
+        """The row's number, from 0; if no row is current, that of the row in its place."""
         self._key = key
         self._choice: tuple[Row] | None = None
 
     @property
     def chosen(self) -> Row | None:
-        """The row that the cursor was put on last, though it may not be shown now."""
+        """The row last chosen, which may not be shown now."""
         return self._choice[0] if self._choice is not None else None
 
     @property
     def on_row(self) -> bool:
-        """Whether the row that the cursor was put on is there."""
+        """Whether the chosen row is shown."""
         if self._choice is None or not self.rows:
             return False
         row, (chosen,) = self.rows[self.number], self._choice
@@ -33,11 +36,11 @@ class Cursor(Generic[Row]):
 
     @property
     def current(self) -> Row | None:
-        """The row under the cursor; None if the one that it was on is not among the rows."""
+        """The row under the cursor; None if the chosen one is not among the rows."""
         return self.rows[self.number] if self.on_row else None
 
     def show(self, rows: Sequence[Row], current: Row | None = None) -> None:
-        """Other rows: stay on the chosen one, or go to `current`; the first rows ever have the cursor on the first."""
+        """Show other rows: stay on the chosen one, or go to `current`; at first, the cursor is on the first row."""
         wanted = (current,) if current is not None else self._choice
         if wanted is None and rows:
             wanted = (rows[0],)
@@ -62,7 +65,7 @@ class Cursor(Generic[Row]):
         return True
 
     def parent(self, depth: Callable[[Row], int]) -> int | None:
-        """The number of the row that the current one is below, in a tree whose rows are `depth` deep."""
+        """The number of the current row's parent, in a tree whose rows are `depth` deep."""
         if not self.on_row:
             return None
         deep = depth(self.rows[self.number])

@@ -1,4 +1,4 @@
-"""Texts in roles, cut and padded to the cells that there are; names are cut so that they can be told apart."""
+"""Cuts and pads styled texts to the available cells; cut names stay distinguishable."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from kittui.tui.style.theme import Roles
 from kittui.tui.widgets.bars import shorten, shorten_middle
 
 Span = tuple[str, str]
-"""A cleaned text and the role it is drawn in."""
+"""A cleaned text and the role in which it is drawn."""
 Spans = Sequence[Span]
 
 _READABLE = 8
-"""Cells that a name which is cut in its middle has at least."""
+"""Minimum cells of a name that is cut in its middle."""
 _ROUNDS = 4
-"""Times that names are cut anew where they differ; those that differ somewhere else each are numbered then."""
+"""Maximum attempts to cut names where they differ; after that they are numbered."""
 
 
 def join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Strip:
-    """Make one strip of exactly `width` cells with as few style changes as can be; blanks take the style before."""
+    """Make one strip of exactly `width` cells with as few style changes as possible; spaces take the style before."""
     segments: list[Segment] = []
     text, role, length = "", "", 0
     for piece, piece_role in pieces:
@@ -57,8 +57,11 @@ def cut_names(cells: Sequence[tuple[Spans, int]]) -> list[Spans]:
 
 
 def apart(names: Sequence[tuple[str, int]]) -> list[str]:
-    """Cut each name to its room in its middle, as ends tell names apart; where different ones would look alike, cut
-    them so that each shows where it begins to differ. What has hardly any room is cut at its end."""
+    """Cut each name in its middle to its room, since names differ at their ends.
+
+    If different ones would look alike, cut them so that each shows where it begins to differ. With hardly any room,
+    names are cut at their ends.
+    """
     shown = [_cut(text, room) for text, room in names]
     waiting = [(alike, -1, 0) for alike in _alike(names, shown, range(len(names)))]
     while waiting:
@@ -66,7 +69,7 @@ def apart(names: Sequence[tuple[str, int]]) -> list[str]:
         common = _common([names[number][0] for number in alike])
         if common <= before or rounds == _ROUNDS:
             continue
-        # They begin at one place, so that their first difference is in the same one.
+        # Start all at one position, so that their first difference is at the same one.
         ends = max(cell_len(names[number][0][common:]) for number in alike)
         for number in alike:
             shown[number] = _cut_from(*names[number], common, ends)
@@ -86,7 +89,7 @@ def apart(names: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _alike(names: Sequence[tuple[str, int]], shown: Sequence[str], among: Iterable[int]) -> list[list[int]]:
-    """Those that are shown by one text though they are different names."""
+    """Different names that are shown as the same text."""
     groups: dict[str, list[int]] = {}
     for number in among:
         groups.setdefault(shown[number], []).append(number)
@@ -94,13 +97,13 @@ def _alike(names: Sequence[tuple[str, int]], shown: Sequence[str], among: Iterab
 
 
 def _common(texts: Sequence[str]) -> int:
-    """How many characters all begin with."""
+    """The length of the common prefix."""
     first, last = min(texts), max(texts)
     return next((place for place, both in enumerate(zip(first, last, strict=False)) if both[0] != both[1]), len(first))
 
 
 def _cut(text: str, room: int) -> str:
-    """Cut a name in its middle; a sentence, and what has hardly any room, loses its end."""
+    """Cut a name in its middle; a sentence, or a name with hardly any room, is cut at its end."""
     if cell_len(text) <= room:
         return text
     if room < _READABLE or any(stop in text for stop in (", ", ". ", ": ")):

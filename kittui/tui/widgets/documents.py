@@ -1,4 +1,4 @@
-"""Turning documents into lines: JSON exactly as received, tables of names and values."""
+"""Turns documents into lines: JSON exactly as received, tables of names and values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kittui.tui.widgets.lines import Line, Page
 
 
 def json_page(raw: bytes) -> Page:
-    """JSON with every piece exactly as received, only broken into indented lines where it came as one.
+    """Show JSON exactly as received, only broken into indented lines if it came as one.
 
-    Duplicate keys, number forms, escapes and the order stay; what can't be tokenised is shown as it is.
+    Duplicate keys, number forms, escapes and the order stay; text that can't be tokenised is shown as it is.
     """
     text = raw.decode("utf-8", "backslashreplace")
     lines = text.splitlines() if text.count("\n") > 2 else _broken(text)

@@ -1,4 +1,4 @@
-"""Syntax highlighting: the roles of the pieces of a line, the same wherever a text is shown."""
+"""Highlights syntax: returns the roles of a line's pieces, the same wherever a text is shown."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
 
 LIMIT: Final = 200_000
-"""Characters that are coloured in one go; longer texts stay plain, so that no file keeps a processor busy."""
+"""Maximum characters coloured in one go; longer texts stay plain, so that no file keeps the processor busy."""
 LINE_LIMIT: Final = 20_000
-"""Characters of a line that is coloured: JSON often comes on one line."""
+"""Maximum characters of a coloured line: JSON often comes on one line."""
 _LEXERS: Final = {
     "bash": "bash sh zsh",
     "c": "c h",
@@ -43,7 +43,7 @@ _LEXERS: Final = {
     "typescript": "ts typescript",
     "xml": "xml",
 }
-"""Pygments' name of each language that is coloured, and how its files end or are called."""
+"""Pygments' name of each coloured language, with the endings or names of its files."""
 _ROLES: Final = (
     ("Token.Comment", "faint"),
     ("Token.Keyword", "special"),
@@ -64,7 +64,7 @@ _KEY = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s*:)')
 
 
 def line_highlighter(path: str) -> Callable[[str], Spans] | None:
-    """What highlights a text of this name line by line; None if the lines around count too."""
+    """The highlighter of single lines for a text of this name; None if it needs the lines around."""
     name = path.lower()
     if name.endswith((".json", ".jsonl", ".ipynb")):
         return _unless_long(highlight_json)
@@ -78,7 +78,7 @@ def _unless_long(by_line: Callable[[str], Spans]) -> Callable[[str], Spans]:
 
 
 def highlight(path: str, lines: Sequence[str]) -> list[Spans]:
-    """The spans of lines that follow each other in a text of this name; their characters stay what they are."""
+    """The spans of consecutive lines in a text of this name; their characters do not change."""
     by_line = line_highlighter(path)
     if by_line is not None:
         return [by_line(line) for line in lines]
@@ -94,7 +94,7 @@ def highlight(path: str, lines: Sequence[str]) -> list[Spans]:
                 found.append([])
             if part:
                 found[-1].append((part, role))
-    # A lexer may change what it is given (line ends, a missing last one): then the text counts, not the colours.
+    # A lexer may change its input (line ends, a missing last one): then show the text without colours.
     return [
         spans if "".join(text for text, _ in spans) == line else bare
         for line, spans, bare in zip(lines, [*found, *([[]] * len(lines))], plain, strict=False)

@@ -39,9 +39,9 @@ def plain(text: str) -> Spans:
 
 @dataclass(frozen=True)
 class Page:
-    """Lines with the highlighter of those that are text, and the raw text that copying the page means.
+    """Lines with a highlighter for texts, and the raw text for copying the page.
 
-    Lines that are too long for the screen are wrapped, or cut off where `cut` is set: `Lines.go_sideways` moves them.
+    Lines that are too long for the screen are wrapped, or cut off if `cut` is set: `Lines.go_sideways` moves them.
     """
 
     lines: Sequence[Line] = ()
@@ -52,25 +52,25 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """A line, its screen lines drawn as they come into view: one line may be a whole file."""
+    """A line whose screen lines are drawn as they come into view: one line may be a whole file."""
 
     count: int
     spans: Callable[[int], Spans]
-    """What is on one of its screen lines."""
+    """The content of each screen line."""
     ground: str
     strips: dict[int, Strip] = field(default_factory=dict)
 
     def draw(self, part: int, width: int, roles: Roles) -> Strip:
         """One of its screen lines."""
         spans = self.spans(part)
-        # What is before it has the ground that it begins in, what fills it the one that it ends in.
+        # Space before it has the background of its start, space after it that of its end.
         before, after = (roles.style(blank_of(end), self.ground) for end in (spans[:1], spans[-1:]))
         segments = [Segment(" ", before), *(Segment(text, roles.style(role, self.ground)) for text, role in spans)]
         return Strip(segments).adjust_cell_length(width, after)
 
 
 class Lines(ScrollView, can_focus=True, inherit_bindings=False):
-    """Shows a Page; long lines wrap, and `find` walks through lines that hold a text."""
+    """Shows a Page; long lines wrap, and `find` steps through lines that contain a text."""
 
     DEFAULT_CSS = """
     Lines {
@@ -104,11 +104,11 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def page(self) -> Page:
-        """What is shown."""
+        """The page shown."""
         return self._page
 
     def show(self, page: Page, *, keep: bool = False) -> None:
-        """Show a page from its top, or where it was scrolled to if `keep`."""
+        """Show a page from its top, or at the current scroll position if `keep`."""
         self._page = page
         self._needle, self._found, self._at, self._current = "", [], -1, -1
         self._wrap()
@@ -119,7 +119,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def extend(self, lines: Sequence[Line]) -> None:
-        """Add lines below; what is in view, and what was found, stays."""
+        """Add lines below; the view and the matches stay."""
         before = self._page.lines
         self._page = replace(self._page, lines=[*before, *lines])
         self._found += self._holding(lines, len(before))
@@ -136,7 +136,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def find(self, text: str, wanted: int = 0) -> tuple[int, int]:
         """Mark lines that hold the text and go to the first in view or after it; returns (which, how many), from 1.
 
-        Where that is known, the `wanted` one is gone to.
+        If given, go to the `wanted` match.
         """
         self._needle = text.casefold()
         self._found = self._holding(self._page.lines, 0)
@@ -149,7 +149,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def match(self) -> tuple[int, int]:
-        """Which of the lines that were found is the current one, from 1, and how many there are."""
+        """The number of the current match, from 1, and the number of matches."""
         return (self._at + 1, len(self._found)) if self._needle else (0, 0)
 
     def find_next(self, step: int) -> tuple[int, int]:
@@ -175,7 +175,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def go_sideways(self, direction: int) -> bool:
-        """Where lines are cut off, move them by half their room; False if there is no more of them that way."""
+        """Move cut lines sideways by half their width; False if they end in that direction."""
         rooms = [each for line in self._page.lines for each in self._rooms(line)] if self._page.cut else []
         room = max((width for width, _ in rooms), default=1)
         furthest = max((length - width for width, length in rooms), default=0)
@@ -187,7 +187,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         return moved
 
     def _rooms(self, line: Line) -> list[tuple[int, int]]:
-        """The cells that there are for each text of a line, and how many it has."""
+        """The available cells for each text of a line, and the cells that it needs."""
         halves = line.halves if isinstance(line, Beside) else (line,)
         width = half_of(self._width) if isinstance(line, Beside) else self._width
         margins = [half.margin if isinstance(half, Hanging) else 0 for half in halves]
@@ -221,7 +221,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=self._starts[top], animate=False, force=True, immediate=True)
 
     def notify_style_update(self) -> None:
-        """Another theme: forget what was drawn."""
+        """Forget what was drawn: the theme has changed."""
         self._roles = None
         self._drawn.clear()
         super().notify_style_update()
@@ -233,7 +233,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(0, self._starts[-1])
 
     def _height(self, line: Line) -> int:
-        """The lines of the screen that a line takes."""
+        """The number of screen lines that a line takes."""
         if self._page.cut:
             return 1
         return len(line.drawn(self._width, False, 0) if isinstance(line, Beside) else self._cuts(line))

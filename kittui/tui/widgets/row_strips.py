@@ -1,4 +1,4 @@
-"""Rows as strips: which columns are shown, what a row's cells say, and names cut so that they can be told apart."""
+"""Draws rows as strips: chooses columns, draws cells, and cuts names so that they stay distinguishable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RowStrips(Generic[Row]):
     """Draws rows, and remembers what it drew.
 
     `cells` gives one sequence of spans for each column; it is called for visible rows only, and again after `touch`.
-    What is too long for its column continues into empty cells to its right.
+    A text that is too long for its column continues into empty cells to its right.
     """
 
     def __init__(self, columns: Sequence[Column], cells: Callable[[Row], Sequence[Spans]]) -> None:
@@ -70,7 +70,7 @@ class RowStrips(Generic[Row]):
         last = len(others) - 1
         first = max(0, min(last, self._first_column + direction))
         if 0 < first < last and not others[first - 1].title:
-            first += direction  # Nobody sees such a column go.
+            first += direction  # Moving such a column would change nothing on the screen.
         if first == self._first_column or (direction > 0 and not self._overflowing):
             return False
         self._first_column = first
@@ -89,11 +89,11 @@ class RowStrips(Generic[Row]):
         self._strips.clear()
 
     def touch(self, row: Row | None) -> list[int] | None:
-        """Forget what a row said (all, if None); returns the numbers of the rows to draw again, None for all rows."""
+        """Forget a row's cells (all, if None); returns the numbers of the rows to redraw, None for all rows."""
         if row is None:
             self.forget()
             return None
-        # What was drawn before the list was scrolled is kept too.
+        # Rows drawn before the list was scrolled are cached too.
         known = {number for number in (*self._cut, *self._texts.keys()) if self._rows[number] is row}
         for number in known:
             before = self._names(number) if number in self._cut else None
@@ -109,7 +109,7 @@ class RowStrips(Generic[Row]):
         return self._strip(cells, roles, "base", "")
 
     def row(self, number: int, ground: str, mark: str, roles: Roles) -> Strip:
-        """A row's line on a ground, with what stands before it where it is marked; blank after the last row."""
+        """A row's line on a background, with the mark if it is marked; blank after the last row."""
         if number >= len(self._rows):
             return Strip.blank(self._width, roles.style("text"))
         key = (number, ground, bool(mark))
@@ -120,7 +120,7 @@ class RowStrips(Generic[Row]):
         return strip
 
     def cut_names(self, top: int, height: int) -> None:
-        """Cut the names in view, and a page around them, so that different ones don't look alike."""
+        """Cut the names in view, and a page around them, so that different ones look different."""
         if not self._renamed and self._cut.start <= top and min(top + height, len(self._rows)) <= self._cut.stop:
             return
         self._renamed = False
@@ -165,7 +165,7 @@ class RowStrips(Generic[Row]):
         return join(pieces, roles, ground, self._width)
 
     def _placed(self, cells: Sequence[Spans]) -> list[tuple[int, int]]:
-        """The columns of a row, and the room of each: what is too long continues into empty cells to its right."""
+        """The columns of a row, and the room of each: long texts continue into empty cells to their right."""
         layout = self._layout()
         if not any(text.strip() for number, _ in layout[1:] for text, _ in cells[number]):
             return [(layout[0][0], max(1, self._width - 2))]
@@ -183,10 +183,10 @@ class RowStrips(Generic[Row]):
         return placed
 
     def _whole(self, number: int) -> Sequence[Spans]:
-        """The cells of a row, with the names as they are."""
+        """The cells of a row, with uncut names."""
         found = self._texts.get(number)
         if found is None:
-            # To measure a text takes a step for each character, and a cell may hold millions: no more of it can show.
+            # Measuring takes a step for each character, and a cell may hold millions, so drop what can't be shown.
             most = 16 * max(1, self._width)
             found = [[(text[:most], role) for text, role in spans] for spans in self._cells(self._rows[number])]
             self._texts[number] = found

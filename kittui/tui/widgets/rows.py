@@ -1,4 +1,4 @@
-"""The one virtual list: draws only the lines on screen, so that 100,000 rows cost what forty do."""
+"""The virtual list: draws only the lines on screen, so that 100,000 rows cost no more than forty."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kittui.tui.widgets.row_strips import RowStrips
 
 Row = TypeVar("Row")
 VIEW_DELAY: Final = 0.05
-"""Seconds that the view must rest before the rows in it are asked for."""
+"""Seconds that the view must rest before its rows are requested."""
 
 
 class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
@@ -109,7 +109,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         super().__init__()
         self._tree = tree
         self.mark = "✎"
-        """What stands before a marked row."""
+        """The mark before a marked row."""
         self._key = key
         self._titles = 1 if titles else 0
         self._drawn = RowStrips(columns, cells)
@@ -157,10 +157,11 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         return self._marked
 
     def show(self, rows: Sequence[Row], current: Row | None = None) -> None:
-        """Show these rows instead. The cursor stays on its row, or goes to `current`, if that is among them.
+        """Show these rows instead.
 
-        Where it isn't, no row is current until the user moves, or the row comes back: nothing is chosen that nobody
-        chose. The first rows that are ever shown have the cursor on the first one.
+        The cursor stays on its row, or goes to `current`, if that is among them. Otherwise no row is current until the
+        user moves or the row comes back, so that nothing is chosen by accident. With the first rows ever shown, the
+        cursor is on the first one.
         """
         before = self.current
         self._cursor.show(rows, current)
@@ -173,13 +174,13 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self._view_soon()
 
     def reset(self) -> None:
-        """Show nothing, and forget where the cursor was: what comes next is something else."""
+        """Show nothing, and forget the cursor: the next rows are unrelated."""
         self._cursor.forget()
         self.touched = False
         self.show(())
 
     def touch(self, row: Row | None = None) -> None:
-        """Draw a row again (all, if None) because what its cells say has changed."""
+        """Redraw a row (all, if None) because its cells have changed."""
         numbers = self._drawn.touch(row)
         if numbers is None:
             self.refresh()
@@ -193,7 +194,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             self.refresh()
 
     def move_to(self, number: int) -> None:
-        """Put the cursor on a row by its number, as near as there is one."""
+        """Put the cursor on the row with a number, or the nearest one."""
         before = self.cursor
         if not self._cursor.move_to(number):
             return
@@ -204,7 +205,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self.post_message(self.Highlighted(self))
 
     def to_parent(self, depth: Callable[[Row], int]) -> None:
-        """Go to the row that the current one is below, in a tree whose rows are `depth` deep."""
+        """Go to the current row's parent, in a tree whose rows are `depth` deep."""
         number = self._cursor.parent(depth)
         if number is not None:
             self.move_to(number)
@@ -229,7 +230,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         return not self.rows
 
     def action_move(self, step: int) -> None:
-        """Move the cursor by rows; where none is current, to the one that is in the place of it."""
+        """Move the cursor by rows; if none is current, go to the row in its place."""
         if self._says_empty():
             return
         self.move_to(self.cursor + step if self._cursor.on_row else self.cursor)
@@ -258,14 +259,14 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             self.post_message(self.Opened(self))
 
     def action_fold(self, direction: int) -> None:
-        """Expand or collapse; where columns of a table don't fit, move them sideways instead."""
+        """Expand or collapse; in a table whose columns don't fit, move them sideways instead."""
         if self._says_empty():
             return
         if (self._tree or not self.action_sideways(direction)) and self._cursor.on_row:
             self.post_message(self.Folded(self, direction > 0))
 
     def action_columns(self, direction: int) -> None:
-        """Move the columns that don't fit, or say that there are none that way."""
+        """Move the columns that don't fit, or say that there are none in that direction."""
         if not self.action_sideways(direction):
             self.say_no_columns(direction)
 
@@ -282,7 +283,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         return moved
 
     def settle(self) -> None:
-        """Where the chosen row is gone, put the cursor on the one that is in its place."""
+        """If the chosen row is gone, put the cursor on the row in its place."""
         if not self._cursor.on_row:
             self.move_to(self.cursor)
 
@@ -302,15 +303,15 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self._view_soon()
 
     def on_focus(self) -> None:
-        """The cursor row is drawn stronger in the pane that has the keys."""
+        """Draw the cursor row stronger, since the pane has the focus."""
         self.refresh_line(self.cursor + self._titles)
 
     def on_blur(self) -> None:
-        """And weaker elsewhere."""
+        """Draw the cursor row weaker."""
         self.refresh_line(self.cursor + self._titles)
 
     def notify_style_update(self) -> None:
-        """Another theme: forget what was drawn."""
+        """Forget what was drawn: the theme has changed."""
         self._roles = None
         self._drawn.restyle()
         super().notify_style_update()
@@ -334,7 +335,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             self.post_message(self.Viewed(self))
 
     def view_again(self) -> None:
-        """Say again which rows are in view, because what is known of them was dropped."""
+        """Report again which rows are in view, because their data was dropped."""
         self._viewed = ()
         self._view_soon()
 

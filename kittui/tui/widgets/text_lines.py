@@ -1,4 +1,4 @@
-"""Lines of text that know their margin, and how they are wrapped or cut to the cells that there are."""
+"""Wraps or cuts lines of text, with their margins, to the available cells."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.cells import cell_len, set_cell_size
 from kittui.tui.widgets.cutting import Span, Spans
 
 Line = str | Spans
-"""A line: a cleaned text to highlight, or spans that are drawn as they are."""
+"""A line: a cleaned text to highlight, or spans drawn as they are."""
 
 
 class Hanging(tuple[Span, ...]):
-    """Spans whose first `margin` characters are a margin: what is wrapped continues beside it, and none of it is found.
+    """Spans whose first `margin` characters are a margin: wrapped text continues beside it, and searches skip it.
 
-    `stop` says that walking through changes stops here.
+    `stop` marks a stop for stepping through changes.
     """
 
     margin: int = 0
@@ -39,14 +39,14 @@ class Beside(Hanging):
 
     @classmethod
     def of(cls, left: Hanging, right: Hanging, *, stop: bool = False) -> Beside:
-        """One line of both, an empty one where a side has none."""
+        """Combine a line of each side, empty if a side has none."""
         line = cls((*left, *right))
         line.halves = left, right
         line.stop = stop
         return line
 
     def drawn(self, width: int, cut: bool, skipped: int) -> list[Spans]:
-        """The lines of the screen that it takes."""
+        """Its screen lines."""
         half = half_of(width)
 
         def column(side: Hanging) -> list[Spans]:
@@ -77,9 +77,9 @@ def _padded(rows: Sequence[Spans], width: int) -> Spans:
 
 
 def windowed(spans: Spans, width: int, skipped: int, margin: int = 0) -> Spans:
-    """A line cut off at `width` cells, so many skipped after its margin; an ellipsis stands for what is cut off.
+    """Cut a line off at `width` cells, skipping so many after its margin; an ellipsis stands for what is cut off.
 
-    Titles, which have no margin, stay where they are as long as they fit.
+    Titles, which have no margin, don't move as long as they fit.
     """
     text = "".join(piece for piece, _ in spans)
     room = max(1, width - cell_len(text[:margin]))
@@ -122,7 +122,7 @@ def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, in
         if end >= len(text):
             return [*pieces, (start, len(text), indent)]
         blank = text.rfind(" ", max(start, first) + 1, end + 1)
-        # Whether the word after it fits into a line: looked for no further, as there may be no blank for megabytes.
+        # Check only whether the next word fits into a line, as there may be no space for megabytes.
         reach = blank + 1 + width - hanging
         fits = len(text) <= reach or text.find(" ", blank + 1, reach + 1) >= 0
         cut = blank if blank > start and (fits or blank >= start + room // 2) else end
@@ -132,12 +132,12 @@ def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, in
 
 
 def blank_of(spans: Spans) -> str:
-    """The role of blanks on the ground of the spans' first, never on that of a changed word."""
+    """The role of spaces on the background of the first span, never on that of a changed word."""
     return "".join(("text", *spans[0][1].partition("@")[1:])).removesuffix("-word") if spans else "text"
 
 
 def _fitting(text: str, start: int, room: int) -> int:
-    """How many characters from `start` fit into so many cells, at least one."""
+    """The number of characters from `start` that fit into so many cells, at least one."""
     piece = text[start : start + room]
     if piece.isascii():
         return len(piece)
@@ -150,7 +150,7 @@ def _fitting(text: str, start: int, room: int) -> int:
 
 
 def between(spans: Spans, start: int, end: int, places: Sequence[int] | None = None) -> list[tuple[str, str]]:
-    """The spans' part from one character to another; `places` are where each of them begins, and where all end."""
+    """Cut spans from one character to another; `places` are the start of each, and the end."""
     places = places or [0, *accumulate(len(part) for part, _ in spans)]
     found: list[tuple[str, str]] = []
     for number in range(max(0, bisect_right(places, start) - 1), bisect_left(places, end)):
@@ -162,7 +162,7 @@ def between(spans: Spans, start: int, end: int, places: Sequence[int] | None = N
 
 
 def holds(line: Line, needle: str) -> bool:
-    """Whether a line holds a casefolded text, its margin aside."""
+    """Whether a line contains a casefolded text, outside its margin."""
     if isinstance(line, Beside):
         return any(holds(half, needle) for half in line.halves)
     return needle in text_of(line)[line.margin if isinstance(line, Hanging) else 0 :].casefold()
