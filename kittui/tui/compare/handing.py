@@ -1,4 +1,4 @@
-"""Opens what is under the cursor in the user's own programs: the newer side, or both."""
+"""Opens the file under the cursor in the user's own programs: the newer side, or both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changed lines with their numbers, on a ground that says whose they are, side by side or one below the other."""
+"""Draws changed lines with numbers on a background by side, side by side or one below the other."""
 
 from __future__ import annotations
 

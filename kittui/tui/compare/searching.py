@@ -1,4 +1,4 @@
-"""A text that is looked for in a whole comparison: names, values, lines and cells, the Kitfile's among them."""
+"""Searches a whole comparison for a text: names, values, lines and cells, including the Kitfile's."""
 
 from __future__ import annotations
 

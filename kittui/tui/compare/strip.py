@@ -1,4 +1,4 @@
-"""The two lines above a comparison: how the two belong together, and what kinds of changes there are."""
+"""The two lines above a comparison: how the two are related, and the kinds of changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the comparison is called and says of itself: names of its sides, the step under way, why nothing is shown."""
+"""Words the comparison's state: names of its sides, the current step, why nothing is shown."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every part of the interface builds on: commands, selection, context, ports, keys."""
+"""The base of every part of the interface: commands, selection, context, ports, keys."""

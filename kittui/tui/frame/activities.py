@@ -1,4 +1,4 @@
-"""What is under way: every header says it, and leaving asks because of it."""
+"""Tracks current activities, which every header shows, and about which quitting asks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kittui.terminal import clean
 from kittui.tui.widgets.bars import HeaderBar
 
 WAIT: Final = 12.0
-"""Seconds for which the header says who is waited for: silence is reported more often."""
+"""Seconds for which the header shows a wait; silence is reported more often."""
 _WAITS: Final = "wait "
-"""How the keys of waits begin."""
+"""The prefix of waits' keys."""
 
 
 class Activities:
-    """Short texts, each under a key of who says it. `refresh` writes the header of the panes again."""
+    """Short texts, each under its owner's key. `refresh` updates the panes' header."""
 
     def __init__(self, app: App[None], refresh: Callable[[], None]) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class Activities:
         return reversed(self._texts.values())
 
     def say(self, key: str, text: str | None) -> None:
-        """Put a text into the headers, or take it away."""
+        """Show a text in the headers, or remove it."""
         if text is None:
             self._texts.pop(key, None)
         else:
@@ -42,7 +42,7 @@ class Activities:
                 header.doing = tuple(self)
 
     def wait_for(self, host: str) -> None:
-        """Say that a host is waited for, for a while."""
+        """Show for a while that a host is waited for."""
         key = _WAITS + host
         if (timer := self._waits.pop(key, None)) is not None:
             timer.stop()
@@ -50,7 +50,7 @@ class Activities:
         self._waits[key] = self._app.set_timer(WAIT, lambda: self.say(key, None))
 
     def waited_for(self, host: str) -> None:
-        """Say no more that a host is waited for."""
+        """Stop showing that a host is waited for."""
         key = _WAITS + host
         if (timer := self._waits.pop(key, None)) is not None:
             timer.stop()
@@ -58,12 +58,12 @@ class Activities:
 
     @property
     def ended_by_leaving(self) -> Sequence[str]:
-        """What leaving would end; to wait for a registry does not count."""
+        """The activities that quitting would end, except waits for a registry."""
         return [text for key, text in self._texts.items() if not key.startswith(_WAITS)]
 
     @property
     def left_behind(self) -> Iterator[str]:
-        """What becomes of what is under way, where the program ends."""
+        """What happens to current activities if the program ends."""
         if "transfers" in self._texts:
             yield "Downloads so far are kept, and the next pull resumes them."
         if any(key.startswith("command ") or key == "clean-up" for key in self._texts):

@@ -1,4 +1,4 @@
-"""Asking before much is read, and saying what works instead."""
+"""Asks before much is read, and says what works instead."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.prices import Price
 
 STREAMED = 1_000_000_000
-"""Bytes that are read through at most to show something; pulling is the way for more."""
+"""Maximum bytes that are read to show something; for more, pull the ModelKit."""
 
 
 def instead(price: Price) -> str:
-    """What works in place of reading so much."""
+    """What works instead of reading so much."""
     if price.bytes > STREAMED:
         return "p pulls the ModelKit, and continues where it stopped; its files are then read from the store."
     return "p pulls the ModelKit instead; its files are then read from the store."

@@ -26,7 +26,7 @@ class FollowsTags(Protocol):
 
 
 class Browser(Protocol):
-    """What features may ask of the browse screen."""
+    """What features can call on the browse screen."""
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ class Browser(Protocol):
         ...
 
     def perform(self, command: str, selection: Selection, then: Callable[[], object]) -> None:
-        """Run a command as its key would, on something that is selected elsewhere; `then` is called once it is over."""
+        """Run a command as its key would, on something selected elsewhere; `then` is called when it ends."""
         ...
 
     def open(self, place: Place, name: str, target: Target | None, layer: Digest | None = None) -> None:
@@ -63,7 +63,7 @@ class Browser(Protocol):
         ...
 
     def relist(self, layer: Layer) -> None:
-        """Show the rows below the layer again: more is known of them."""
+        """Show the rows below the layer again, with new facts."""
         ...
 
     def rebadge(self) -> None:
@@ -84,5 +84,5 @@ class Browser(Protocol):
         ...
 
     def aside(self, command: str, text: str) -> None:
-        """Say at the right end of the footer what runs in the background, with the key that shows more of it."""
+        """Show at the right end of the footer what runs in the background, with the key for details."""
         ...

@@ -1,4 +1,4 @@
-"""What every command shares that works on several rows: reading them, changing them, and the key that takes it back."""
+"""Shared by commands on several rows: reading them, changing them, and the key that undoes it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 UNDO = "undo"
 FAULTS = 3
-"""Rows of one change that may fail before the rest are changed one by one."""
+"""After this many failed rows in one change, the rest are changed one by one."""
 HOPELESS = (*GONE, Unsupported)
-"""Errors that every other row in the same place would have too."""
+"""Errors that apply to all rows in the same place."""
 Row = TypeVar("Row")
 Read = TypeVar("Read", bound="Mark | Repository")
 Done = TypeVar("Done")
@@ -36,7 +36,7 @@ async def row_by_row(
     *,
     verb: str = "read",
 ) -> tuple[list[Done], list[tuple[Read, KittuiError]]]:
-    """Do the work for each row, a few at a time, and say how far it is; what fails does not stop the rest.
+    """Do the work for each row, a few at a time, with progress; failures do not stop the rest.
 
     A place that can't be reached is not asked for the rest of its rows. Returns what was done and what failed, in the
     rows' order. Nothing may be changed by it: for that there is `Batch`.
@@ -92,7 +92,7 @@ class Batch(Generic[Row]):
     async def _change(
         self, group: Sequence[Row], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
     ) -> KittuiError | None:
-        """Change one group; returns why its place can't be reached any more."""
+        """Change one group; returns why its place can no longer be reached, if so."""
         left, faults, troubled = list(group), 0, False
         while left:
             # What stops the whole group is not repeated for the rest: then each row has its own answer.
@@ -162,7 +162,7 @@ def _without(rows: Sequence[Row], some: Sequence[Row]) -> list[Row]:
 
 
 async def say_removed(context: Context, tools: ChangeTools, done: Sequence[Sequence[RemovePlan]]) -> None:
-    """Say what was removed, those of one change together, and whether undo brings it back."""
+    """Report what was removed, grouped by change, and whether undo can restore it."""
     from kittui.usecases.change.removals import Removals
     from kittui.usecases.change.words import removed_text
 

@@ -1,4 +1,4 @@
-"""The clipboard through tmux, and the one place that writes past Textual's screens."""
+"""Copies through tmux, and writes escape sequences past Textual's screens."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from textual.app import App
 from kittui.terminal import clean, counted
 
 FIRST: Final = 60
-"""Characters that are shown of the first of several lines that were copied."""
+"""Characters shown of the first of several copied lines."""
 LONGEST: Final = 400
-"""Characters that are shown of a single one."""
+"""Characters shown of a single copied line."""
 TMUX: Final = "in tmux, set -g set-clipboard on."
-"""What tmux has to be told before it hands a copy on to the terminal."""
+"""The tmux setting with which it passes a copy on to the terminal."""
 
 
 def copied(text: str) -> list[str]:
-    """What is said of a text that was copied: how much it is, and its first line."""
+    """The message on a copied text: its size, and its first line."""
     first, *more = text.splitlines() or [""]
     head = f"Copied {counted(1 + len(more), 'line')}, from:" if more else "Copied"
     return [head, clean(first, limit=FIRST if more else LONGEST)]

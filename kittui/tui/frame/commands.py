@@ -25,7 +25,7 @@ _REASONS: dict[Condition, Words] = {}
 
 
 def needs(reason: str) -> Callable[[Condition], Condition]:
-    """Give a condition the sentence that a key says where it does not hold."""
+    """Give a condition the sentence that a key shows if it does not hold."""
 
     def decorate(condition: Condition) -> Condition:
         _REASONS[condition] = lambda _: reason
@@ -35,7 +35,7 @@ def needs(reason: str) -> Callable[[Condition], Condition]:
 
 
 def every(*conditions: Condition) -> Condition:
-    """Holds where all conditions hold; says why the first that does not."""
+    """Combine conditions; the reason is that of the first that does not hold."""
 
     def holds(selection: Selection) -> bool:
         return all(condition(selection) for condition in conditions)
@@ -52,7 +52,7 @@ def reason(condition: Condition, selection: Selection) -> str:
 
 
 def always(_: Selection) -> bool:
-    """Enabled wherever the cursor is."""
+    """Enabled everywhere."""
     return True
 
 
@@ -70,17 +70,17 @@ def on_repository(selection: Selection) -> bool:
 
 @needs("This session is read-only (--read-only, or read_only in config.yaml).")
 def changes_allowed(selection: Selection) -> bool:
-    """Enabled unless the user asked that nothing be changed."""
+    """Enabled unless the program is read-only."""
     return not selection.read_only
 
 
 def writable(selection: Selection) -> bool:
-    """Enabled where no source of what is worked on is known to refuse writes."""
+    """Enabled if no source of the selected rows is known to refuse writes."""
     return not any(source.capabilities.write.denied for source in selection.sources)
 
 
 def writable_here(selection: Selection) -> bool:
-    """Enabled where the source under the cursor is not known to refuse writes, whatever is marked."""
+    """Enabled if the source under the cursor is not known to refuse writes, whatever is marked."""
     return selection.source is None or not selection.source.capabilities.write.denied
 
 
@@ -94,17 +94,17 @@ _REASONS[writable_here] = lambda selection: _refusing(replace(selection, marks=(
 
 
 def never(_: Selection) -> bool:
-    """Holds nowhere."""
+    """Never holds."""
     return False
 
 
 def marks_set(selection: Selection) -> bool:
-    """Holds where rows are marked."""
+    """Holds if rows are marked."""
     return bool(selection.marks)
 
 
 def at_cursor(_: Selection) -> str:
-    """What most commands work on that leave marks out."""
+    """The target of most commands that ignore marks."""
     return "what is under the cursor"
 
 

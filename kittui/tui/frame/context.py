@@ -1,4 +1,4 @@
-"""What a command is given: the selection, the use cases, and a few ways to talk to the user."""
+"""The context of a command: the selection, the use cases, and ways to talk to the user."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 ERRORS: Final = 5
-"""Reasons of one command that are spelt out."""
+"""Maximum reasons that are listed for one command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Handed to `Command.run`."""
+    """The argument of `Command.run`."""
 
     program: Program
     browser: Browser
@@ -46,15 +46,15 @@ class Context:
         return await self.program.ask(dialog, since=since)
 
     def show(self, screen: Screen[None]) -> None:
-        """Open a full screen over this one; Esc should dismiss it."""
+        """Open a full screen over this one; Esc should close it."""
         self.program.push_screen(screen)
 
     def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
-        """Say in a corner what was done; `undo` is the id of the command that takes it back, named with its key."""
+        """Show a toast with what was done; `undo` is the id of the command that undoes it, shown with its key."""
         self.program.toast(text, undo=undo, how=how)
 
     def fail(self, error: KittuiError) -> None:
-        """Say what failed and what to do."""
+        """Show what failed and what to do."""
         self.program.fail(error)
 
     def fail_all(self, failed: Failures, total: int) -> None:
@@ -80,7 +80,7 @@ class Context:
         self.far.words = words
 
     def activity(self, key: str, text: str | None) -> None:
-        """Put a short text (`⬇ 1 pull 62 %`) into the header under a key of yours, or take it away."""
+        """Show a short text (`⬇ 1 pull 62 %`) in the header under your own key, or remove it."""
         self.program.activity(key, text)
 
     def clear_marks(self, keep: Collection[Mark] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Asking before ModelKits are deleted: one question for every key that deletes."""
+"""Asks before ModelKits are deleted, in the same way for every key that deletes."""
 
 from __future__ import annotations
 

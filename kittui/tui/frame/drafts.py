@@ -1,4 +1,4 @@
-"""Texts typed into dialogs that did not get to where they belong: a dialog that opens again shows its own."""
+"""Keeps texts typed into dialogs that were not used: a dialog that opens again shows its text."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any, Final
 from kittui.tui.dialogs.dialog import Dialog
 
 MOST: Final = 50
-"""Texts that are kept; the oldest one goes first."""
+"""Maximum texts kept; the oldest one is dropped first."""
 
 
 class Drafts:
-    """Keeps texts by the name that a dialog has for what is typed into it, as long as the program runs."""
+    """Keeps texts by their dialog's name for them, as long as the program runs."""
 
     def __init__(self) -> None:
         self._kept: dict[str, str] = {}
 
     def offer(self, dialog: Dialog[Any]) -> None:
-        """Put what was typed before into a dialog that is about to open."""
+        """Put the earlier text into a dialog that is about to open."""
         if text := self._kept.get(dialog.draft):
             dialog.resume(text)
 
     def keep(self, dialog: Dialog[Any]) -> bool:
-        """Keep what was typed into a dialog that was closed; whether there is something."""
+        """Keep the text of a closed dialog; returns whether there is any."""
         before = self._kept.pop(dialog.draft, None)
         if not dialog.draft or not dialog.typed.strip() or dialog.typed == (dialog.given if before is None else ""):
             return False
@@ -32,5 +32,5 @@ class Drafts:
         return True
 
     def drop(self, text: str) -> None:
-        """Forget a text: it is where it belongs."""
+        """Drop a text after it was used."""
         self._kept = {name: kept for name, kept in self._kept.items() if kept.strip() != text.strip()}

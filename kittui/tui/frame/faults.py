@@ -1,4 +1,4 @@
-"""Faults in kittui itself: what is logged and what is said of one."""
+"""Logs and words faults in kittui itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _logger = logging.getLogger("kittui.tui")
 
 
 class Fault(NamedTuple):
-    """What is said of a fault, and where it came up."""
+    """The message on a fault, and where it occurred."""
 
     said: str
     place: str

@@ -1,4 +1,4 @@
-"""Help and palette, both read from the bindings that are live."""
+"""Builds help and palette from the keys that work now."""
 
 from __future__ import annotations
 

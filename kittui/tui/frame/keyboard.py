@@ -1,11 +1,9 @@
-"""Keys take effect in the order they were typed, however fast they arrive.
+"""Makes keys take effect in the order they were typed, however fast they arrive.
 
-A key is delivered only after the one before took effect: after it passed through the widgets, and after the command it
-ran has finished, opened something, or taken so long that it continues in the background.
-
-While a dialog is being prepared that will ask for a text, however long that takes, what is typed is kept for it: it
-never runs commands of what is on the screen instead. Moves take effect meanwhile; a user who only moves has turned to
-something else, and the dialog waits.
+A key is delivered only after the one before took effect: after it passed through the widgets, and after its command has
+finished, opened something, or taken so long that it continues in the background. While a dialog is being prepared that
+will ask for a text, however long that takes, what is typed is kept for it: it never runs commands of what is on the
+screen instead. Moves take effect meanwhile; a user who only moves has turned to something else, and the dialog waits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Leaving the program: it asks where something would be lost, and a key that was not meant for it does nothing."""
+"""Quits the program: asks if something would be lost, and ignores a key that was not meant to quit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.screen import ModalScreen
 
 AGAIN: Final = 0.5
-"""Seconds after a key has closed a screen in which another q is one too many: it does not quit."""
+"""Seconds after a key has closed a screen in which another q does not quit."""
 
 
 class Leaving:
@@ -46,11 +46,11 @@ class Leaving:
         self._leave(unless=monotonic() - self._closed_at < AGAIN)
 
     def leave_at_once(self) -> None:
-        """Quit, whatever was closed just now."""
+        """Quit, even if a screen was closed just now."""
         self._leave(unless=False)
 
     def _leave(self, *, unless: bool) -> None:
-        """Ask where something is under way or marked."""
+        """Quit, asking first if something is running or marked."""
         if any(worker.group == "leave" and not worker.is_finished for worker in self._app.workers):
             return
         if self._activities.ended_by_leaving or self._marked():

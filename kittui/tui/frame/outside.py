@@ -1,4 +1,4 @@
-"""Handing files to the user's own programs, in this terminal: editor, pager, difftool."""
+"""Opens files in the user's own programs, in this terminal: editor, pager, difftool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a feature adds to the interface. kittui/tui/app.py lists the parts; nothing else imports a feature."""
+"""The parts that features add to the interface. kittui/tui/app.py lists the parts; nothing else imports a feature."""
 
 from __future__ import annotations
 

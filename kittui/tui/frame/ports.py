@@ -1,4 +1,4 @@
-"""What the interface is given: use cases as functions and settings as values. Nothing here opens a connection."""
+"""The ports of the interface: use cases as functions and settings as values. Nothing here opens a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a command is, for the header."""
+"""A command's progress, for the header."""
 
 from __future__ import annotations
 

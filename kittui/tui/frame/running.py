@@ -19,7 +19,7 @@ NOTICE: Final = 0.2
 
 
 class Running:
-    """Runs commands. `say` puts a text into the header under a key, or takes it away; `fail` says what failed."""
+    """Runs commands. `say` shows a text in the header under a key, or removes it; `fail` shows what failed."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Asking where something is saved, until it is saved or the user gives up."""
+"""Asks where to save something, until it is saved or the user cancels."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
 KEPT: Final = 500
-"""Messages that are kept."""
+"""Maximum messages kept."""
 WAITS: Final = 20
 """Messages among which a wait is not repeated."""
 SHORTEST, LONGEST = 4.0, 8.0

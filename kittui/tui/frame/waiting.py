@@ -1,4 +1,4 @@
-"""Dialogs that came too late to open over what the user does now: the header names them."""
+"""Holds dialogs that came too late to open over what the user does now; the header shows them."""
 
 from __future__ import annotations
 

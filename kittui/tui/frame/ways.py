@@ -1,4 +1,4 @@
-"""What use cases recommend as a command of the command line, as the key that does it here."""
+"""Replaces commands in use cases' hints by the keys that do the same here."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Looking into layers: their files as rows, and viewers of a file."""
+"""Looks into layers: their files as rows, and file viewers."""

@@ -1,4 +1,4 @@
-"""What is known of the risk of one layer's files, as a mark and a word on their rows; never that they are safe."""
+"""Badges for the risks of a layer's files: a mark and a word on their rows; never that they are safe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MARK = "▲"
 WORDS = {"pickle": "imports code", "executable": "program", "script": "script"}
-"""What a finding is called on a row."""
+"""Names of findings on rows."""
 LOOKED = "looked at"
 """A file that was followed to its end and imports nothing unusual: that is all that can be said of it."""
 REACH = 2 * 1024 * 1024
@@ -31,7 +31,7 @@ OPENED = 16
 
 @dataclass(slots=True)
 class Known:
-    """What is known of all layers and ModelKits that were looked at, for as long as the program runs."""
+    """The risks of all layers and ModelKits that were assessed in this session."""
 
     badges: dict[tuple[str, str], Badges] = field(default_factory=dict)
     scans: dict[str, ScanReport] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Badges:
         return "not looked at" if is_loaded(path) else ""
 
     async def assess(self, inspector: Inspector, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
-        """Look at the files of a layer that was listed; returns the layer's own badge.
+        """Assess the files of a listed layer; returns the layer's own badge.
 
         Raises what reading the layer raises.
         """

@@ -1,4 +1,4 @@
-"""Opening the file of a row: what its viewer makes of it."""
+"""Opens the file of a row with its viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows below a layer: its files by folder, and below a model file its tensors by module."""
+"""Builds the rows below a layer: its files by folder, and below a model file its tensors by module."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.prices import Ask, Price
 
 FLAT = 60
-"""Files up to which a layer is shown flat, with full paths; more are shown as folders."""
+"""Layers with at most this many files are shown flat, with full paths; others as folders."""
 FOLD = 1000
-"""Files of one folder that are shown as rows of their own; more are folded into runs of as many."""
+"""Maximum files of a folder with rows of their own; more are folded into runs of as many."""
 DEEP = 64
 """Folders within folders at most; what is deeper stays in the name."""
 NOTE = 42
@@ -41,7 +41,7 @@ TICK = 0.1
 
 @dataclass(slots=True)
 class _Place:
-    """What all rows of one layer share."""
+    """Data shared by all rows of one layer."""
 
     inspector: Inspector
     repository: Repository
@@ -113,7 +113,7 @@ class LayerTree:
         return self._price(place, prices[0])
 
     def _price(self, place: _Place, price: Price) -> list[Node]:
-        """What listing would cost, and what works instead; Enter agrees, unless it is too much to stream."""
+        """A row with the price of listing, and what works instead; Enter agrees, unless it is too much to stream."""
 
         async def agreed(_: Price) -> bool:
             return True

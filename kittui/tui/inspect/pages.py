@@ -1,4 +1,4 @@
-"""What viewers give, as lines: documents in their colours, tables in columns, pictures as half blocks, models."""
+"""Turns viewers' results into lines: coloured documents, tables in columns, pictures as half blocks, models."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def pane_page(shown: Shown, here: FileHere) -> Page:
 
 
 def lines_page(content: Content, raw: str = "") -> Page:
-    """Anything that a viewer gives as lines."""
+    """Any viewer's result as lines."""
     if isinstance(content, Tensors):
         return model_page(content)
     if isinstance(content, Grid):

@@ -1,4 +1,4 @@
-"""Looking inside layers, as a part of the interface. What reads files is imported when it is first needed."""
+"""The part of the interface that looks inside layers. File readers are imported on first use."""
 
 from __future__ import annotations
 

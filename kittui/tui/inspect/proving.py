@@ -1,4 +1,4 @@
-"""Proving that a layer is what its digest says, and that what was shown of a file is what it holds."""
+"""Proves that a layer matches its digest, and that a file was shown as it is in the layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saving a file of a layer to this machine."""
+"""Saves a file in a layer to this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tensors of a model as a tree of modules, by the dots (or slashes) in their names."""
+"""Groups the tensors of a model in a tree of modules, by the dots (or slashes) in their names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPEN = 60
 
 @dataclass(slots=True, eq=False)
 class TensorRow:
-    """A tensor; `name` is what its modules leave of it."""
+    """A tensor; `name` is the rest of its name after its modules."""
 
     tensor: Tensor
     name: str

@@ -39,7 +39,7 @@ class Views(Vertical):
 
 
 class ViewerScreen(Screen[None]):
-    """Reads what it shows and pages on at the end; says quietly what that cost and whether it is proven."""
+    """Reads what it shows, and more at the end; shows what that cost and whether it is verified."""
 
     DEFAULT_CSS = """
     ViewerScreen { background: $kit-background; color: $kit-text; layout: vertical; }
@@ -99,7 +99,7 @@ class ViewerScreen(Screen[None]):
 
     @property
     def view(self) -> Widget:
-        """The way it is shown now."""
+        """The current way of showing it."""
         return self._views[self._at] if self._views else self.query_one(Lines)
 
     def compose(self) -> ComposeResult:
