@@ -1,4 +1,4 @@
-"""How much of the values is compared: all of them, or a sample."""
+"""Asks how much of the values to compare: all of them, or a sample."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from kittui.tui.frame.program import Program
 
 SAMPLED: Final = 64
-"""Random windows of each file that a sample reads."""
+"""Number of random windows that a sample reads of each file."""
 
 
 async def ask_depth(app: Program, comparison: Comparison) -> Depth | None:
-    """Ask what is to be read, with its price; None where nothing is."""
+    """Ask what to read, with its price; None for nothing."""
     answer = await app.ask(
         ChoiceDialog(
             "Compare values",

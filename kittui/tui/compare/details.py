@@ -1,4 +1,4 @@
-"""The details of a row: hunks, table rows, tensor statistics. Lines are created as they come into view."""
+"""Shows the details of a row: hunks, table rows, tensor statistics. Lines are created as they come into view."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from kittui.tui.widgets.lines import Lines, Page
 from kittui.tui.widgets.text_lines import Hanging, Line
 
 MOST: Final = 20_000
-"""Lines that are shown of one row."""
+"""Maximum lines shown of one row."""
 LISTED: Final = 500
 """Rows below a heading or a model file that its own page lists."""
 _SHORT = 20
-"""Lines of a value up to which both sides are shown in full."""
+"""Values up to this many lines are shown in full on both sides."""
 _COPIED = 160
 """Columns that tables have on the clipboard."""
 _NAMES = 12
@@ -93,7 +93,7 @@ class Detail(Lines):
 
     @property
     def _ahead(self) -> int:
-        """Lines that there are below the top of the view: more than any terminal that this may grow into has."""
+        """Lines created below the top of the view: more than any terminal may grow to."""
         return max(100, self.size.height * _AHEAD)
 
     def find(self, text: str, wanted: int = 0) -> tuple[int, int]:
@@ -141,7 +141,7 @@ class Detail(Lines):
 
     @property
     def hunk(self) -> tuple[int, int]:
-        """Which hunk was gone to, from 1 (0: none), of how many that are known."""
+        """The current hunk, from 1 (0: none), and the number of known ones."""
         return self._head + 1, len(self._heads)
 
     def _mark(self, head: int) -> None:
@@ -310,7 +310,7 @@ def text_lines(
     outputs: bool = True,
     colours: bool = True,
 ) -> Iterator[Line]:
-    """What differs in a text; between hunks, how many lines are folded there."""
+    """The hunks of a text; between them, the number of folded lines."""
     for note in text.notes:
         yield ((clean(note), "muted"),)
     for value in text.values:

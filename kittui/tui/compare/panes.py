@@ -25,9 +25,9 @@ from kittui.tui.widgets.text_lines import Hanging, Line
 WIDE: Final = 120
 """Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
 SEEN: Final = ("✓", "x")
-"""What stands before a change that was ticked, and in ASCII, where + says that something was added."""
+"""The mark of a ticked change, and the one in ASCII, where + means added."""
 NOTED: Final = ("✎ ", "# ")
-"""What stands before a name with a note, and in ASCII."""
+"""The mark before a name with a note, and the one in ASCII."""
 NOTHING: Final = "Nothing differs, or nothing was read yet."
 _MEASURED = 2_000
 
@@ -69,11 +69,11 @@ class ChangePanes(Container):
         self._seen: Collection[str] = ()
         self._notes: Mapping[str, str] = {}
         self.below: Callable[[Row, int], Iterable[Line]] = lambda _row, _width: ()
-        """What there is to see below a row's lines, for a pane so many cells wide."""
+        """Returns what to show below a row's lines, for a pane so many cells wide."""
         self.needle = ""
         """What is marked in the detail."""
         self.on_layout: Callable[[], None] = lambda: None
-        """Called when the lines of the detail are other ones."""
+        """Called when the lines of the detail have changed."""
         self.change_tree = ChangeTree()
         self.chosen_filter = FILTERS[0]
         self.rows = ChangeRows(self._cells, self.fit, self.go_sideways)
@@ -104,7 +104,7 @@ class ChangePanes(Container):
         return tree.place(self.rows.cursor), len(tree.changes)
 
     def show(self, comparison: Comparison, first: bool) -> None:
-        """Show a state of the comparison, the cursor and what is folded as they were."""
+        """Show a state of the comparison, keeping cursor and folds."""
         self._comparison = comparison
         folded = self.change_tree.folded_keys
         self.change_tree = ChangeTree(comparison)
@@ -113,7 +113,7 @@ class ChangePanes(Container):
         self._put_on_first(first)
 
     def expect_another(self) -> None:
-        """Another comparison is on its way: the one shown says nothing more."""
+        """Expect another comparison: the one shown is obsolete."""
         self._comparison = None
 
     def annotate(self, seen: Collection[str], notes: Mapping[str, str]) -> None:
@@ -125,7 +125,7 @@ class ChangePanes(Container):
             self.show_detail()
 
     def _mark(self) -> None:
-        """A row with changes below it is marked where all of these are."""
+        """Mark a row with changes below it if all of them are marked."""
         self.rows.marked.clear()
         self.rows.marked.update(self._seen, self.change_tree.whole(self._seen) if self._seen else ())
         self.rows.touch()
@@ -140,7 +140,7 @@ class ChangePanes(Container):
         self.on_layout()
 
     def give_room(self) -> None:
-        """Where the panes stand above each other, the one that is read has most of the room."""
+        """If the panes are stacked, give most of the room to the focused one."""
         reading = self.detail.has_focus
         if reading == self.screen.has_class("-reading"):
             return

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _KEPT: Final = 8
 _COLUMNS: Final = 64
-"""Cells that one image is wide at most."""
+"""Maximum width of an image in cells."""
 _READING: Final[Sequence[Line]] = ((), (("reading both images …", "muted"),))
 
 

@@ -1,4 +1,4 @@
-"""The comparison while it is read: how deep it goes, its newest state, and what was compared before."""
+"""Reads a comparison: its depth, its newest state, and what was compared before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAUSE: Final = 0.15
 
 
 class Reading:
-    """Reads both sides in workers of a screen, and hands on each state that is worth drawing."""
+    """Reads both sides in workers of a screen, and passes on each state that is worth drawing."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Reading:
         return self.working and bool(self.depth.content or self.depth.sample)
 
     def words(self, roomy: bool) -> tuple[str, ...]:
-        """What was read, and whether it continues."""
+        """What was read, and whether reading continues."""
         if self._traffic is None:
             return tuple(map(clean, reading_words(self.comparison))) if self.comparison else ()
         seconds = monotonic() - self._began
@@ -80,7 +80,7 @@ class Reading:
         return tuple(words)
 
     def start(self) -> None:
-        """Read both sides, as deep as `depth` says."""
+        """Read both sides to the given depth."""
         self._began = monotonic()
         self._traffic = Traffic()
         self._step = None
@@ -93,7 +93,7 @@ class Reading:
         self.depth = Depth()
 
     def forget(self) -> None:
-        """Forget what was compared; it stays in view until as much is known again."""
+        """Forget the comparison; it stays in view until as much is known again."""
         self._kept.clear()
 
     def swap(self) -> bool:
@@ -110,7 +110,7 @@ class Reading:
         return True
 
     def compare_lines(self, rules: LineRules, said: str) -> None:
-        """Compare texts by other rules, and then say so."""
+        """Compare texts by other rules, and report it."""
         self.rules = rules
         self._kept.clear()
         run_newest(self._screen, "rules", partial(self._compare_lines, said))

@@ -53,11 +53,11 @@ class Reviewing:
         return words + (f" · {notes} note{'' if notes == 1 else 's'}" if notes else "")
 
     def follow(self, comparison: Comparison) -> None:
-        """Load what was kept of this pair of digests, where it is another one than before."""
+        """Load the review of this pair of digests, if the pair has changed."""
         pair = _pair_of(comparison)
         if pair != self._pair:
             self._pair, self._loaded = pair, False
-            # What was ticked of another pair says nothing of this one.
+            # Ticks of another pair do not apply to this one.
             self._other_way = Review()
             self._show(Review())
             run_newest(self._screen, "review", partial(self._load, comparison))
@@ -118,7 +118,7 @@ class Reviewing:
 
     @property
     def _left(self) -> int:
-        """How many changes were not ticked yet, of those that are known."""
+        """The number of known changes without a tick."""
         if self.review.left is not None:
             return self.review.left
         tree = self._panes.change_tree
@@ -188,14 +188,14 @@ def _pair_of(comparison: Comparison) -> tuple[str, str]:
 
 
 async def load(case: DiffUseCase, old: str, new: str) -> Review:
-    """What was kept of this pair of digests."""
+    """Load the review of this pair of digests."""
     if case.reviews is None:
         return Review()
     return Review.from_json(await in_thread(case.reviews.read, old, new))
 
 
 async def keep(case: DiffUseCase, comparison: Comparison, review: Review) -> None:
-    """Keep it for this pair of digests; raises StorageError."""
+    """Store the review for this pair of digests; raises StorageError."""
     if case.reviews is not None:
         await in_thread(case.reviews.write, comparison.a.digest, comparison.b.digest, review.to_json())
 

@@ -14,7 +14,7 @@ from kittui.tui.compare.details import MOST
 from kittui.tui.widgets.text_lines import Line, holds
 
 _MOST = 1_000_000
-"""Characters of one value that are searched."""
+"""Maximum characters searched of one value."""
 
 
 @dataclass(slots=True)

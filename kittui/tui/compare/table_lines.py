@@ -1,4 +1,4 @@
-"""Changed rows of a table: the cells that differ on a stronger ground, key columns always in view."""
+"""Draws changed rows of a table: differing cells on a stronger background, key columns always in view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kittui.tui.widgets.cutting import Span
 from kittui.tui.widgets.text_lines import Hanging, Line
 
 CELL: Final = 28
-"""Cells that one column takes at most."""
+"""Maximum cells of one column."""
 _MEASURED = 500
 
 

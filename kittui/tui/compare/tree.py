@@ -54,7 +54,7 @@ ROLES: Final[Mapping[Status, str]] = {
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """A row of the tree. `change` says that there is something to see here, `below` that there is further down."""
+    """A row of the tree. `change` says that this row has something to see, `below` that rows further down do."""
 
     entry: Entry
     depth: int
@@ -65,12 +65,12 @@ class Row:
 
     @property
     def is_change(self) -> bool:
-        """Whether `n` stops here: a change, and nothing in view below it that says it better."""
+        """Whether `n` stops here: a change without a more specific one in view below it."""
         return self.change and (self.folded or self.is_least)
 
     @property
     def is_least(self) -> bool:
-        """Whether it is a change, and nothing further down says it better, in view or folded."""
+        """Whether it is a change without a more specific one below it, in view or folded."""
         return self.change and (not self.below or self.entry.text is not None)
 
 
@@ -137,7 +137,7 @@ class ChangeTree:
                 yield from self._all(self._folded[row])
 
     def whole(self, seen: Collection[str]) -> set[str]:
-        """The keys of rows all changes below which are among the seen ones."""
+        """The keys of rows below which all changes were seen."""
         found: set[str] = set()
         above: list[tuple[Row, list[bool]]] = []
         for row in [*self._all(self.rows), None]:
@@ -173,7 +173,7 @@ class ChangeTree:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """All that was compared, whatever is folded or filtered, in the order of the rows."""
+        """Everything that was compared, whatever is folded or filtered, in row order."""
         waiting = list(reversed(self._entries))
         while waiting:
             entry = waiting.pop()
@@ -181,7 +181,7 @@ class ChangeTree:
             waiting += reversed(entry.children)
 
     def place(self, number: int) -> int:
-        """Which of the changes the row is, from 1; 0 where it is none."""
+        """The number of the row's change, from 1; 0 if it is not a change."""
         at = bisect_left(self.changes, number)
         return at + 1 if at < len(self.changes) and self.changes[at] == number else 0
 

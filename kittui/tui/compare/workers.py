@@ -1,4 +1,4 @@
-"""Work in the background of a screen, of which only the newest of its group counts."""
+"""Runs work in the background of a screen; only the newest of its group counts."""
 
 from __future__ import annotations
 
