@@ -790,3 +790,41 @@ async def test_progress_is_told_in_words_and_escape_stops_reading_values(
         assert not screen.working
         assert app.screen is screen
         assert "package.version" in text_of(pilot)
+
+
+async def test_the_tree_has_the_room_that_its_rows_need(fraud: Callable[..., KittuiApp]) -> None:
+    async with fraud().run_test(size=(160, 45)) as pilot:
+        screen = await ready(pilot)
+        await quiet(pilot)
+        tree, detail = screen.query_one("#changes"), screen.query_one("#detail")
+        fitted = tree.size.width
+        assert 48 <= fitted <= 80
+        await pilot.press("greater_than_sign", "greater_than_sign", "less_than_sign")
+        await until(pilot, lambda: tree.size.width == fitted + 8)
+        await pilot.press("Z")
+        await until(pilot, lambda: tree.size.width == 160 and not detail.display)
+        await pilot.press("greater_than_sign", "tab")
+        await until(pilot, lambda: detail.size.width == 160 and not tree.display)
+        await pilot.press("Z")
+        await until(pilot, lambda: tree.display and tree.size.width + detail.size.width < 160)
+        await pilot.press("tab", "less_than_sign")
+        await until(pilot, lambda: tree.size.width == fitted)
+
+
+async def test_a_short_tree_leaves_the_room_to_the_detail() -> None:
+    repository = two({"code/a": File(b"1\n")}, {"code/a": File(b"2\n")})
+    async with held(Side(repository, Tag("a")), Side(repository, Tag("b"))).run_test(size=(160, 45)) as pilot:
+        screen = await ready(pilot)
+        await until(pilot, lambda: screen.query_one("#changes").size.width == 48)
+
+
+async def test_stacked_panes_share_the_height_as_it_is_moved(fraud: Callable[..., KittuiApp]) -> None:
+    async with fraud().run_test(size=SMALL) as pilot:
+        screen = await ready(pilot)
+        await quiet(pilot)
+        tree = screen.query_one("#changes")
+        before = tree.size.height
+        await pilot.press("greater_than_sign", "greater_than_sign", "greater_than_sign")
+        await until(pilot, lambda: tree.size.height > before)
+        await pilot.press("less_than_sign", "less_than_sign", "less_than_sign")
+        await until(pilot, lambda: tree.size.height == before)

@@ -14,7 +14,7 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry
 from kittui.terminal import clean
 from kittui.tui.compare.details import Detail, lines_of
-from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
+from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, detail_width, neighbour, title_width
 from kittui.tui.compare.wording import nothing_words
 from kittui.tui.frame.program import program_of
 from kittui.tui.widgets.columns import Column
@@ -23,12 +23,18 @@ from kittui.tui.widgets.rows import Rows
 from kittui.tui.widgets.text_lines import Hanging, Line
 
 WIDE: Final = 120
-"""Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
+"""Columns from which tree and detail stand side by side; below, the tree is above the detail."""
+BESIDE: Final = 70
+"""Columns of the detail from which old and new stand side by side."""
 SEEN: Final = ("✓", "x")
 """The mark of a ticked change, and the one in ASCII, where + means added."""
 NOTED: Final = ("✎ ", "# ")
 """The mark before a name with a note, and the one in ASCII."""
 NOTHING: Final = "Nothing differs, or nothing was read yet."
+LEAST, MOST, PERCENT = 30, 50, 5
+"""Percent of the room that the tree has at least and at most beside the detail, and by how much a key moves that."""
+_BESIDE = 3
+"""Cells of a row that are neither its name nor what is said of it."""
 _MEASURED = 2_000
 
 
@@ -65,6 +71,7 @@ class ChangePanes(Container):
         self._cut = False
         self._outputs = False
         self._scrolled = 0
+        self._more = 0
         self._placed = ""
         self._seen: Collection[str] = ()
         self._notes: Mapping[str, str] = {}
@@ -131,16 +138,58 @@ class ChangePanes(Container):
         self.rows.touch()
 
     def fit(self) -> None:
-        """Give the names the width they need, and the rest to their details."""
-        width = self.rows.size.width
-        wanted = max(map(title_width, self.change_tree.rows[:_MEASURED]), default=0) + (2 if self._notes else 0)
+        """Give the tree what its rows need, in bounds; in it the names, then what is said of them."""
+        measured = self.change_tree.rows[:_MEASURED]
+        wanted = max(map(title_width, measured), default=0) + (2 if self._notes else 0)
+        width = self._fit_tree(wanted + max(map(detail_width, measured), default=0) + _BESIDE)
         names = max(18, min(wanted, width - 20 if width < 60 else width * 3 // 5))
         self.rows.set_columns((Column("", names, sticky=True), Column("", 14, flex=True)))
         self.show_detail()
         self.on_layout()
 
+    def _fit_tree(self, wanted: int) -> int:
+        """Share the room between both panes, as the user has moved it; returns the tree's width."""
+        stacked, reading = self.screen.has_class("-stacked"), self.screen.has_class("-reading")
+        for pane in (self.rows, self.detail):
+            pane.styles.clear_rule("width")
+            pane.styles.clear_rule("height")
+        self.refresh(layout=True)
+        if stacked:
+            if self._more and not reading:
+                self.rows.styles.height, self.detail.styles.height = f"{50 + self._more}fr", f"{50 - self._more}fr"
+            return self.rows.size.width
+        if self.screen.has_class("-zoomed"):
+            return self.size.width
+        whole = self.size.width
+        share = min(max(wanted, whole * LEAST // 100), whole * (LEAST if reading else MOST) // 100)
+        width = max(whole // 5, min(whole * 4 // 5, share + whole * self._more // 100))
+        self.rows.styles.width = width
+        self.call_after_refresh(self.show_detail)
+        return width
+
+    def resize(self, step: int) -> None:
+        """Give the pane that has the keys more room, or less."""
+        if self.screen.has_class("-zoomed"):
+            key = program_of(self.screen).ports.keys["compare.zoom"]
+            program_of(self.screen).toast(f"This pane has all the room; {key} ends that.")
+            return
+        self._more = max(-30, min(30, self._more + (step if self.rows.has_focus else -step) * PERCENT))
+        self.fit()
+
+    def zoom(self) -> None:
+        """Give all the room to the pane that has the keys, or give it back."""
+        self.screen.toggle_class("-zoomed")
+        self._hide_other()
+        self.call_after_refresh(self.fit)
+
+    def _hide_other(self) -> None:
+        zoomed = self.screen.has_class("-zoomed")
+        self.rows.set_class(zoomed and self.detail.has_focus, "-hidden")
+        self.detail.set_class(zoomed and not self.detail.has_focus, "-hidden")
+
     def give_room(self) -> None:
         """If the panes are stacked, give most of the room to the focused one."""
+        self._hide_other()
         reading = self.detail.has_focus
         if reading == self.screen.has_class("-reading"):
             return
@@ -201,7 +250,8 @@ class ChangePanes(Container):
 
     @property
     def _side_by_side(self) -> bool:
-        return self.screen.size.width >= WIDE if self._beside is None else self._beside
+        wide = not self.screen.has_class("-stacked") and self.detail.size.width >= BESIDE
+        return wide if self._beside is None else self._beside
 
     def turn_beside(self) -> None:
         """Side by side, or one below the other, whatever the width."""
@@ -227,7 +277,9 @@ class ChangePanes(Container):
 
     def focus_other(self) -> None:
         """From the tree to the detail, or back."""
-        (self.detail if self.rows.has_focus else self.rows).focus()
+        other = self.detail if self.rows.has_focus else self.rows
+        other.remove_class("-hidden")
+        other.focus()
 
     def go_to_change(self, step: int) -> None:
         """Go to the next or previous change, around the ends."""

@@ -55,6 +55,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     CompareScreen.-stacked #detail { width: 1fr; height: 1fr; border-left: none; border-top: solid $kit-line; }
     CompareScreen.-reading #changes { width: 1fr; }
     CompareScreen.-stacked.-reading #changes { height: 4; }
+    CompareScreen .-hidden { display: none; }
+    CompareScreen.-zoomed #changes, CompareScreen.-zoomed #detail { height: 1fr; width: 1fr; border: none; }
     CompareScreen FilterInput, CompareScreen FilterInput:focus {
         display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; color: $kit-text;
     }
@@ -124,6 +126,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Stack the panes where there is little room."""
         self.set_class(event.size.width < WIDE, "-stacked")
         self.call_after_refresh(self._update_bars)
+
+    def on_screen_resume(self) -> None:
+        """The terminal may have another size than before what was above."""
+        self.call_after_refresh(self._panes.fit)
 
     def on_descendant_focus(self) -> None:
         """The pane that is read has most of the room; the footer names its keys."""
@@ -207,6 +213,14 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def action_other_pane(self) -> None:
         """Between the tree and the detail."""
         self._panes.focus_other()
+
+    def action_resize(self, step: int) -> None:
+        """More room for the pane that has the keys, or less."""
+        self._panes.resize(step)
+
+    def action_zoom(self) -> None:
+        """All the room for the pane that has the keys, or give it back."""
+        self._panes.zoom()
 
     def action_change(self, step: int) -> None:
         """The next or previous change, around the ends; while something is searched, the next or previous match."""

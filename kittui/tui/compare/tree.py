@@ -257,6 +257,11 @@ def title_width(row: Row) -> int:
     return min(_TEXT, len(row.title)) + 2 * row.depth + 4
 
 
+def detail_width(row: Row) -> int:
+    """The cells that what is said beside the name would like to have."""
+    return min(_TEXT, len(_short(row.entry))) + (BAR + 1 if row.entry.bar else 0)
+
+
 def _short(entry: Entry) -> str:
     """What fits beside a name; the rest is in the detail pane."""
     subject = entry.subject
