@@ -104,9 +104,9 @@ BINDINGS: Final[list[BindingType]] = [
     Binding("y", "copy", "Copy", id="compare.copy", tooltip="Copy what the detail pane shows"),
     Binding("r", "again", "Refresh", id="compare.refresh", tooltip="Compare again"),
     Binding("tab,shift+tab", "other_pane", "Other pane", id="compare.pane", tooltip="Tree or detail"),
-    Binding("Z", "zoom", "Zoom", id="compare.zoom", tooltip="Give this pane all the room, or give it back"),
-    Binding("greater_than_sign", "resize(1)", "Larger", id="compare.larger", tooltip="Give this pane more room"),
-    Binding("less_than_sign", "resize(-1)", "Smaller", id="compare.smaller", tooltip="Give this pane less room"),
+    Binding("Z", "zoom", "Zoom", id="compare.zoom", tooltip="Zoom this pane, or end the zoom"),
+    Binding("greater_than_sign", "resize(1)", "Larger", id="compare.larger", tooltip="Make this pane larger"),
+    Binding("less_than_sign", "resize(-1)", "Smaller", id="compare.smaller", tooltip="Make this pane smaller"),
     Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="All keys that work now"),
     Binding(
         "escape,q",

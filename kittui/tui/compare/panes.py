@@ -169,11 +169,18 @@ class ChangePanes(Container):
 
     def resize(self, step: int) -> None:
         """Give the pane that has the keys more room, or less."""
+        program = program_of(self.screen)
         if self.screen.has_class("-zoomed"):
-            key = program_of(self.screen).ports.keys["compare.zoom"]
-            program_of(self.screen).toast(f"This pane has all the room; {key} ends that.")
+            program.toast(f"This pane is zoomed; {program.ports.keys['compare.zoom']} ends that.")
             return
-        self._more = max(-30, min(30, self._more + (step if self.rows.has_focus else -step) * PERCENT))
+        if self.screen.has_class("-stacked") and self.detail.has_focus:
+            program.toast("The focused detail always gets most of the screen.")
+            return
+        more = max(-30, min(30, self._more + (step if self.rows.has_focus else -step) * PERCENT))
+        if more == self._more:
+            program.toast(f"This pane can't get any {'larger' if step > 0 else 'smaller'}.")
+            return
+        self._more = more
         self.fit()
 
     def zoom(self) -> None:
