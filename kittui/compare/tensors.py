@@ -124,5 +124,5 @@ def sampled_words(windows: int, size: int, width: int = WINDOW) -> str:
     read = min(100.0, windows * width / size * 100) if size else 100.0
     return (
         f"no difference in {windows} random windows of {width // 1024} KiB ({read:.2g} % read): with "
-        f"{CONFIDENCE * 100:.0f} % confidence less than {share * 100:.2g} % of its blocks changed; not called same"
+        f"{CONFIDENCE * 100:.0f} % confidence less than {share * 100:.2g} % of its blocks changed; not proven the same"
     )

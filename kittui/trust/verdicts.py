@@ -179,7 +179,7 @@ def _foreign(hint: bytes, keyring: Keyring, statement: Statement) -> Verdict:
 
 def _held(trusted: TrustedKey | TrustedIdentity, how: str, statement: Statement, now: datetime) -> Verdict:
     if isinstance(trusted, TrustedIdentity):
-        whose = f"{trusted.owner} as {trusted.identity}, logged in by {trusted.issuer}"
+        whose = f"{trusted.owner} as {trusted.identity}, authenticated by {trusted.issuer}"
     else:
         whose = f"{trusted.owner} with key {trusted.name}" if trusted.owner else f"key {trusted.name}"
     if trusted.until is not None and not trusted.counts(now):

@@ -111,7 +111,7 @@ async def test_parents_are_followed_ten_deep_and_not_in_circles() -> None:
     with pytest.raises(TooLarge):
         _ = [parent async for parent in parents_of(repository, eleven, finder(repository))]
     repository.tagged["p3"] = repository.tagged["p7"]
-    with pytest.raises(Refused, match="circle"):
+    with pytest.raises(Refused, match="cycle"):
         _ = [parent async for parent in parents_of(repository, ten, finder(repository))]
 
 

@@ -185,4 +185,4 @@ def test_sampling_states_a_bound_that_holds() -> None:
         missed += not any(offset // width_ in changed for offset, _ in windows)
     assert missed / 600 < 0.07
     assert undetected_share(400, size, width_) == 0.0
-    assert "not called same" in sampled_words(count, size)
+    assert "not proven the same" in sampled_words(count, size)

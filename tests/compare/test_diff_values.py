@@ -257,7 +257,7 @@ async def test_a_sampled_answer_is_a_proof_or_a_bound_and_never_same(seed: int, 
     for tensor in comparison.tensors:
         assert tensor.note
         if tensor.status == "not_compared":
-            assert "not called same" in tensor.note
+            assert "not proven the same" in tensor.note
     (other,) = [file for file in comparison.files if file.path == "model/w.dat"]
     assert other.status == "not_compared"
     assert "95 % confidence" in other.note

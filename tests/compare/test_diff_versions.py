@@ -182,7 +182,7 @@ async def test_large_files_are_never_called_the_same_unread() -> None:
     assert quick.bytes < 200_000
     sampled = await diff(repository, sample=20)
     (note,) = [file.note for file in sampled.files if file.path == "model/w.bin"]
-    assert "not called same" in note
+    assert "not proven the same" in note
     assert "95 % confidence" in note
     whole = await diff(repository, content=True)
     assert found(whole) == {"model/z.txt": "added"}

@@ -109,7 +109,7 @@ async def test_a_file_is_viewed_from_its_row(tmp_path: Path) -> None:
         await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, ViewerScreen) and "import" in text_of(app))
         await pilot.press("slash", *"import", "enter")
-        await pilot.press("escape")
+        await pilot.press("escape", "escape")
         await until(pilot, lambda: not isinstance(app.screen, ViewerScreen))
 
 

@@ -288,6 +288,7 @@ async def test_one_that_was_waited_for_is_heard_of_when_it_answers_and_when_it_i
         async with source:
             await source.ping()
             said.clear()
+            silent_once.clear()
             with pytest.raises(NotFound):
                 await ask_manifest(source)
             assert said[-1] == f"had {host}"

@@ -365,7 +365,7 @@ async def test_a_writer_that_never_stops_is_an_error(source: LocalSource, root: 
 
     with (
         crashing("store.tags.after-fsync", write_stale),
-        pytest.raises(StorageError, match="keeps writing"),
+        pytest.raises(StorageError, match="keeps overwriting"),
     ):
         await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("champion"))
 

@@ -244,7 +244,7 @@ async def test_the_kitfile_is_only_replaced_when_told_to(unpack: Unpacker) -> No
 
 async def test_a_folder_where_a_file_should_go_is_refused(unpack: Unpacker) -> None:
     (unpack.target / "model/a.txt").mkdir(parents=True)
-    with pytest.raises(Conflict, match="plain file"):
+    with pytest.raises(Conflict, match="regular file"):
         await unpack(GOOD, answers=Decisions("overwrite"))
     (unpack.target / "model/a.txt").rmdir()
     (unpack.target / "model").rmdir()
@@ -338,7 +338,7 @@ async def test_the_mark_of_a_folder_that_is_not_whole_outlives_runs_that_are_ref
     for _ in range(2):
         with pytest.raises(Conflict, match=r"a\.txt") as caught:
             await unpack(KIT)
-        assert "cut short" in (caught.value.hint or "")
+        assert "interrupted" in (caught.value.hint or "")
         assert {path.name for path in unpack.target.iterdir()} == {RESERVED, "model"}
         assert [path.name for path in (unpack.target / RESERVED).iterdir()] == ["moving"]
     with pytest.raises(Malformed):

@@ -324,6 +324,6 @@ async def test_stages_that_were_not_listed_are_asked_for_once_and_a_few_at_a_tim
     monkeypatch.setattr(MemoryRepository, "manifest", manifest)
     done = [row for row in await rows(board(tmp_path), *cut) if row.complete]
     assert [list(row.cells) for row in done] == [["champion"]] * 12
-    assert most == 5
+    assert 1 < most <= 5
     asked = [what for verb, what in source.requests if what.startswith("cut0/") and "sha256" not in what]
     assert sorted(asked) == sorted({f"cut0/{stage}" for stage in STAGES})

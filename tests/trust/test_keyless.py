@@ -64,7 +64,7 @@ def judged(bundle: dict[str, Any], root: CertificateRoot | None, *identities: Tr
 def test_a_certificate_from_the_root_holds_for_the_identity_it_names(root: CertificateRoot) -> None:
     found = judged(OURS.bundle(DIGEST), root)
     assert (found.status, found.signer) == ("verified", CI)
-    assert found.reason == f"signed by CI as {WHO}, logged in by {LOGIN} (by certificate)"
+    assert found.reason == f"signed by CI as {WHO}, authenticated by {LOGIN} (by certificate)"
 
 
 @library
@@ -85,7 +85,9 @@ def test_who_is_not_named_does_not_count(root: CertificateRoot, identity: Truste
 def test_without_a_root_it_is_shown_and_not_believed() -> None:
     found = judged(OURS.bundle(DIGEST), None)
     assert found.status == "not verified"
-    assert found.reason.startswith(f"signed with a certificate of {WHO}, logged in by {LOGIN}; certificates are shown")
+    assert found.reason.startswith(
+        f"signed with a certificate of {WHO}, authenticated by {LOGIN}; certificates are shown"
+    )
 
 
 def changed(bundle: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

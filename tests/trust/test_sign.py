@@ -135,7 +135,7 @@ async def test_a_statement_too_deep_or_too_large_is_refused_before_it_is_signed(
 
 async def test_the_store_keeps_no_signatures(kithome: Path) -> None:
     repository = LocalSource(kithome).repository("127.0.0.1:5055/fraud")
-    with pytest.raises(Unsupported, match="kit's store holds ModelKits alone"):
+    with pytest.raises(Unsupported, match="kit's store can hold only ModelKits"):
         await sign(repository, Tag("v1.0.0"), KeySigner(PRIVATE["p256"]))
 
 

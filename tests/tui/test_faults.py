@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.change.kits import said
 from tests.tui.test_typing import at_tags, world
 from tests.tui.waiting import browse, text_of, until
 
@@ -23,7 +24,7 @@ async def test_a_worker_that_fails_leaves_the_rest_at_work(caplog: pytest.LogCap
         program = browse(pilot).program
         program.catches_faults = True
         program.run_command("Break", broken())
-        await until(pilot, lambda: "Internal error in kittui: ZeroDivisionError (test_faults.py:" in text_of(pilot))
+        await until(pilot, lambda: "Internal error in kittui: ZeroDivisionError (test_faults.py:" in said(pilot))
         assert "Traceback" not in text_of(pilot)
         assert SECRET not in text_of(pilot)
         before = browse(pilot).tags_pane.body.cursor

@@ -179,7 +179,7 @@ async def test_escape_while_typing_drops_the_filter() -> None:
         await to_tags(pilot)
         await pilot.press("slash", "z", "q")
         await pilot.pause()
-        assert "None of the 9 tags matches “zq”" in text_of(pilot)
+        assert "No tag of 9 holds “zq”" in text_of(pilot)
         await pilot.press("escape")
         assert len(browse(pilot).tags_pane.body.rows) == 9
         assert browse(pilot).tags_pane.body.has_focus
@@ -487,7 +487,7 @@ async def test_login_tries_and_then_asks_the_registry_again() -> None:
     async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
         await listed(pilot)
         await pilot.press("j", "j", "j", "enter")
-        await until(pilot, lambda: "registry.acme.dev wants a login" in text_of(pilot))
+        await until(pilot, lambda: "registry.acme.dev requires a login" in text_of(pilot))
         await pilot.press("L")
         await until(pilot, lambda: isinstance(pilot.app.screen, LoginDialog))
         await pilot.press(*"ann", "enter", *"secret", "enter")

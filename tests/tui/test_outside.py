@@ -24,6 +24,7 @@ from kittui.tui.frame.program import Program
 from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.usecases.inspect.programs import Programs
 from tests.bench.terminal import Terminal
+from tests.change.kits import said
 from tests.fakes.layers import archive
 from tests.inspect.kits import kit_world
 from tests.inspect.test_viewer import START, to_row
@@ -147,7 +148,7 @@ async def test_an_editor_that_fails_says_why(
         await to_row(pilot, "README.md")
         await quiet(pilot)
         await pilot.press("e")
-        await until(pilot, lambda: all(text in " ".join(text_of(pilot).split()) for text in says))
+        await until(pilot, lambda: all(text in said(pilot) for text in says))
         assert not list(temporary.iterdir())
         assert lent in ([], ["suspended", "resumed"])
 

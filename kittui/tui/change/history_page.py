@@ -122,7 +122,7 @@ def move_lines(event: TagEvent, names: Mapping[str, str]) -> list[Line]:
     by = [(clean(event.actor), "text"), ("  ", "text"), (vouched, role)]
     lines.append(tuple(by) if event.actor else ((vouched, role),))
     if not event.counted:
-        lines.append((("It proves nothing, and fits nowhere between what is certain.", "warn"),))
+        lines.append((("Unproven, and inconsistent with the proven moves.", "warn"),))
     lines += [((clean(event.reason), "muted"),)] if event.reason else []
     lines += [((f"overridden: {clean(gate)}", "warn"),) for gate in event.overridden]
     return [*lines, ""]

@@ -1,4 +1,4 @@
-"""Logs and words faults in kittui itself."""
+"""Internal errors: what is logged, and what the user is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _logger = logging.getLogger("kittui.tui")
 
 
 class Fault(NamedTuple):
-    """The message on a fault, and where it occurred."""
+    """What is said of a fault, and where it came up."""
 
     said: str
     place: str
@@ -20,7 +20,7 @@ class Fault(NamedTuple):
 
 def log_fault(cause: BaseException) -> Fault:
     """Log a fault with its traceback, and name it without: a traceback may show what nobody should see."""
-    _logger.error("a fault in kittui", exc_info=cause)
+    _logger.error("an internal error in kittui", exc_info=cause)
     where = traceback.extract_tb(cause.__traceback__)[-1:]
     place = f" ({Path(where[0].filename).name}:{where[0].lineno})" if where else ""
-    return Fault(f"A fault in kittui: {type(cause).__name__}", place)
+    return Fault(f"Internal error in kittui: {type(cause).__name__}", place)

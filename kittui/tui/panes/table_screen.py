@@ -113,7 +113,9 @@ class TableScreen(Screen[None], inherit_bindings=False):
         self._lines.border_title = Content(" · ".join(filter(None, parts))) if any(parts) else None
 
     def action_below(self, step: int) -> None:
-        """Scroll the text below the table, keeping one line of it."""
+        """Scroll the text below the table, keeping one line of it, or say that there is no more of it that way."""
+        if self._lines.scroll_offset.y == (self._lines.max_scroll_y if step > 0 else 0):
+            self.program.toast(f"There is no more text {'below' if step > 0 else 'above'}.")
         self._lines.action_page(step)
 
     def action_filter(self) -> None:
