@@ -31,7 +31,7 @@ SEEN: Final = ("✓", "x")
 NOTED: Final = ("✎ ", "# ")
 """The mark before a name with a note, and the one in ASCII."""
 NOTHING: Final = "Nothing differs, or nothing was read yet."
-LEAST, MOST, PERCENT = 30, 50, 5
+LEAST, MOST, PERCENT = 30, 42, 5
 """Percent of the room that the tree has at least and at most beside the detail, and by how much a key moves that."""
 _BESIDE = 3
 """Cells of a row that are neither its name nor what is said of it."""
