@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from kittui.errors import NotFound
 from kittui.oci.reference import LOCAL, Place
-from kittui.oci.traffic import count, record
+from kittui.oci.traffic import Traffic, count, record
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.progress import HowFar
+from kittui.tui.frame.running import Running
 from kittui.tui.panes.filtering import FilterInput
 from tests.change.kits import said
 from tests.tui.waiting import EARLY, browse, burst, quiet, read_first, seen, text_of, until
@@ -164,6 +168,14 @@ async def test_how_much_was_asked_has_room_on_80_columns_while_keys_wait(monkeyp
         await until(pilot, lambda: words in text_of(pilot).splitlines()[0])
         may.set()
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+
+
+def test_how_far_a_command_is_has_room_on_80_columns_while_keys_wait() -> None:
+    said: dict[str, str | None] = {}
+    keyboard: Any = SimpleNamespace(works=lambda _: True, prepares=lambda _: True)
+    running = Running(App(), keyboard, said.__setitem__, lambda _: None)
+    running._say_working(None, "Remove", Traffic(), HowFar("129 of 309 tags looked at"))
+    assert list(said.values()) == ["Remove: 129 of 309 tags looked at; keys wait; Esc discards them"]
 
 
 async def test_escape_drops_the_text_with_its_dialog() -> None:

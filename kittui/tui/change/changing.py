@@ -17,6 +17,7 @@ from kittui.tui.frame.changes import UNDO, done_undo, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark, Selection
+from kittui.tui.frame.ways import with_keys
 from kittui.usecases.browse.variants import target_of_variant
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
@@ -121,7 +122,11 @@ async def ask_override(context: Context, tools: ChangeTools, plans: Sequence[Cha
             lines += verdict_lines(sorted(verdicts, key=lambda verdict: not verdict.blocks))
     if not lines:
         return ""
-    words = [*map(clean, lines), "", "To proceed anyway, give a reason. It is recorded as an override."]
+    words = [
+        *(clean(with_keys(line, context.ports.keys)) for line in lines),
+        "",
+        "To proceed anyway, give a reason. It is recorded as an override.",
+    ]
     missing = "An override needs a reason. Esc changes nothing."
     return await context.ask(
         InputDialog(

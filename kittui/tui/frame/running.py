@@ -62,7 +62,7 @@ class Running:
         prepares = self._keyboard.prepares(task)
         stops = "keys wait for its dialog; Esc discards them" if prepares else "Esc stops"
         if far.words:
-            self._say(_key(task), f"{label}: {far.words}; {stops}")
+            self._say(_key(task), f"{label}: {far.words}; {'keys wait; Esc discards them' if prepares else stops}")
             return
         asked = ""
         if traffic.requests:

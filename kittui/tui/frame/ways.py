@@ -15,10 +15,13 @@ _COMMANDS: Final = {
     "history": "history",
     "remove --placeholder": "remove",
     "tag": "retag",
+    "approve": "vouch",
+    "sign": "vouch",
+    "attest": "vouch",
 }
 """Commands with the ids of the keys that do the same to the selection."""
 _REFERENCE: Final = r"(?:REF|(?:remote://|local://|oci:)\S*[^\s.,;])"
-_OPTIONS: Final = r"(?: --(?:from|to) \S+| --retire)*"
+_OPTIONS: Final = r"(?: --(?:from|to|for|key|type|predicate) \S+| --(?:retire|reviewed))*"
 _WRITTEN: Final = re.compile(rf"kittui ({'|'.join(_COMMANDS)})\b(?: {_REFERENCE}(?:{_OPTIONS}| [\w-]+(?=\.)))?")
 
 

@@ -361,7 +361,7 @@ def _empty(row: PlaceRow) -> State:
         return State(
             "empty",
             "The local store holds no ModelKits yet.",
-            "What kit pack makes and what kittui pulls shows here.",
+            "ModelKits that kit pack creates or kittui pulls are shown here.",
             "Press `o` to open a registry, or try: kittui demo",
         )
     return State(

@@ -88,6 +88,6 @@ def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool 
 
 
 def nothing_found(what: str, needle: str, problem: str) -> State:
-    """The state of a pane whose filter matches nothing: why it can't be used, else that no `what` contains its text."""
-    said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"{what} holds “{clean(needle)}”."
+    """The state of a pane whose filter matches nothing: why it can't be used, else that no `what` matches its text."""
+    said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"{what} matches “{clean(needle)}”."
     return State("empty", said, "", "`Esc` clears the filter.")

@@ -51,7 +51,7 @@ def assessed(tags: TagList, before: State, text: str, *, found: bool) -> State |
     total = len(tags.rows)
     bad = sum(row.problem is not None for row in tags.rows) if total <= _COUNTED else 0
     if text and not found:
-        return nothing_found(f"No tag of {total:,}", text, parse(text, tags=True).problem)
+        return nothing_found(f"None of the {total:,} tags", text, parse(text, tags=True).problem)
     if bad:
         return State(
             "partial", f"{bad} of {total:,} tags could not be read.", "", "Put the cursor on a row to see why."

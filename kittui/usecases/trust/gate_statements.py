@@ -125,7 +125,7 @@ def approved(gate: ApprovedBy, found: Verification, case: Case) -> Answer:
     need = gate.count - len(counted)
     who = ", ".join(missing)
     reason = f"{have}{who if need == len(missing) else f'{need} more of {who}'} must approve"
-    return _missing(found, reason, f"run kittui approve REF --for {case.tag} --key FILE")
+    return _missing(found, reason, f"approve it: kittui approve REF --for {case.tag} --key FILE")
 
 
 def _is_review(one: Signature, counted: Mapping[str, object]) -> bool:
@@ -154,5 +154,6 @@ def reviewed(found: Verification, case: Case, known: str) -> Answer:
         if against and not known:
             known = f"{review.owner} reviewed it against another {case.tag} than the present one"
     reason = known or f"nobody stated that every change against the present {case.tag} was reviewed"
-    remedy = f"tick every change in the comparison, or run kittui approve REF --for {case.tag} --reviewed --key FILE"
+    stated = f"kittui approve REF --for {case.tag} --reviewed --key FILE"
+    remedy = f"tick every change in the comparison, or state it: {stated}"
     return _missing(found, reason, remedy)
