@@ -98,7 +98,7 @@ async def test_signatures_are_asked_for_only_where_a_filter_wants_them() -> None
         await until(pilot, lambda: {row.entry.name for row in pane.body.rows} == {"v1.0.0", "v1.1.0"})
         assert repository.source.asked["referrers"] > before  # type: ignore[attr-defined]
         pane.set_filter("signed:no")
-        await until(pilot, lambda: "No tag of " in text_of(pilot))
+        await until(pilot, lambda: "None of the " in text_of(pilot))
 
 
 async def test_after_enter_the_cursor_is_on_the_first_match() -> None:
