@@ -258,4 +258,4 @@ class UnpackDialog(Dialog[Choice]):
             parts.append(Content.assemble((f"Tab: {listed(offers, 3)}", "$kit-muted")))
         self._completes = bool(offers)
         self.show_hints()
-        self.query(Words).last().show(parts)
+        self.show_last(parts)

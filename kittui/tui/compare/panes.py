@@ -247,10 +247,12 @@ class ChangePanes(Container):
 
     def go_sideways(self, direction: int) -> None:
         """Show more of lines that are cut off, to the right or the left."""
-        if self.detail.go_sideways(direction):
-            return
         program = program_of(self.screen)
-        if self._cut:
+        if not self.detail.display:
+            program.toast(f"The detail is hidden; {program.ports.keys['compare.zoom']} ends the zoom.")
+        elif self.detail.go_sideways(direction):
+            return
+        elif self._cut:
             program.toast(f"Nothing more on the {'right' if direction > 0 else 'left'}.")
         else:
             program.toast(f"Long lines are wrapped; {program.ports.keys['compare.cut']} cuts them off.")

@@ -121,7 +121,7 @@ class PickDialog(Dialog[Offer]):
         options.display = bool(self._shown)
         if self._shown:
             options.highlighted = 0
-        self.query(Words).last().show([""])
+        self.show_last([""])
 
     def _matching(self, text: str) -> list[Offer]:
         wanted = _bare(text)
@@ -152,17 +152,18 @@ class PickDialog(Dialog[Offer]):
 
     @work(group="pick-tags", exclusive=True)
     async def _list_tags(self, reference: str, tags_of: Callable[[str], Awaitable[Sequence[str]]]) -> None:
-        self.query(Words).last().show([Content.assemble((f"listing the tags of {clean(reference)} …", "$kit-muted"))])
+        self.show_last([Content.assemble((f"listing the tags of {clean(reference)} …", "$kit-muted"))])
         try:
             self._tags[reference] = await tags_of(reference)
         except KittuiError as error:
             self._tags[reference] = ()
             self._wrong(f"{error.message} {error.hint or ''}".strip())
             return
-        self._show(self.query_one(Input).value)
+        for entry in self.query(Input):
+            self._show(entry.value)
 
     def _wrong(self, text: str) -> None:
-        self.query(Words).last().show([Content.assemble((f"✗ {clean(text)}", "$kit-bad"))])
+        self.show_last([Content.assemble((f"✗ {clean(text)}", "$kit-bad"))])
 
     def action_type(self) -> None:
         """What follows is typed into the line as it is."""
@@ -186,7 +187,7 @@ class PickDialog(Dialog[Offer]):
             self._write(offer.reference)
         else:
             words = "Nothing completes it." if offer is None else "Nothing to complete: Enter takes it as it is."
-            self.query(Words).last().show([Content.assemble((words, "$kit-muted"))])
+            self.show_last([Content.assemble((words, "$kit-muted"))])
 
     @property
     def _current(self) -> Offer | None:

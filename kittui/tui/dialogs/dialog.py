@@ -74,6 +74,11 @@ class Dialog(ModalScreen[Answer | None]):
         """What an entry begins with, and what was in it when the dialog was closed."""
         self.shown = math.inf
 
+    def show_last(self, parts: Sequence[Part]) -> None:
+        """Replace the last text of the dialog; a dialog that is closing has none."""
+        for words in list(self.query(Words))[-1:]:
+            words.show(parts)
+
     @property
     def decides(self) -> bool:
         """Whether Enter would change something now; only once the dialog was seen."""

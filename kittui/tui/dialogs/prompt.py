@@ -97,9 +97,7 @@ class InputDialog(Dialog[str]):
             if len(offers) == SHOWN:
                 break
         self._offers = offers
-        self.query(Words).last().show(
-            [Content.assemble((clean(offer), "$kit-muted")) for offer in offers] if offers else [""]
-        )
+        self.show_last([Content.assemble((clean(offer), "$kit-muted")) for offer in offers] if offers else [""])
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
@@ -113,13 +111,13 @@ class InputDialog(Dialog[str]):
             entry.value = self._offers[0]
             entry.cursor_position = len(entry.value)
         else:
-            self.query(Words).last().show([Content.assemble(("Nothing completes it.", "$kit-muted"))])
+            self.show_last([Content.assemble(("Nothing completes it.", "$kit-muted"))])
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         wrong = self._check(event.value)
         if wrong:
-            self.query(Words).last().show([Content.assemble((f"✗ {wrong}", "$kit-bad"))])
+            self.show_last([Content.assemble((f"✗ {wrong}", "$kit-bad"))])
         else:
             self.dismiss(event.value)

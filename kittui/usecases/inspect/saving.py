@@ -16,13 +16,13 @@ from kittui.disk.durable import make_folder, rename_new, set_mode, shared_mode, 
 from kittui.disk.paths import typed_path
 from kittui.disk.threads import held, in_thread
 from kittui.errors import Conflict
-from kittui.formats.tar import FileEntry
-from kittui.usecases.inspect.inspector import Inspector
-from kittui.usecases.inspect.prices import Ask
 
 if TYPE_CHECKING:
+    from kittui.formats.tar import FileEntry
     from kittui.modelkit import Layer
     from kittui.oci.protocols import Repository
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.prices import Ask
 
 
 async def save_file(
