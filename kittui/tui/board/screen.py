@@ -135,7 +135,7 @@ class BoardScreen(TableScreen):
         """Size the card's details to fit a small terminal."""
         self._lines.styles.height = 7 if self.size.height < 30 else 11
 
-    @work(group="board", exclusive=True)
+    @work(group="board", exclusive=True, description="load")
     async def _load(self, *, again: bool = False) -> None:
         before = self._reading.begin()
         labels = {str(each.place): each.label for each in self._ports.places if each.label}
@@ -256,7 +256,7 @@ class BoardScreen(TableScreen):
         else:
             self._read_again(repository)
 
-    @work(group="board.row")
+    @work(group="board.row", description="read again")
     async def _read_again(self, repository: Repository) -> None:
         self._ports.forget(repository)
         await self._read_journal()

@@ -125,7 +125,7 @@ class PromotionDialog(PlanDialog):
             self._verdicts.append(verdict)
             self._show_answers()
 
-    @work(group="review", exclusive=True)
+    @work(group="review", exclusive=True, description="read review")
     async def _read_review(self, before: Digest, after: Digest) -> None:
         """Show this machine's review; if it changed, evaluate the gates again that may depend on it."""
         known, self._review = self._review, await self._given.ports.trust.review(before, after)
@@ -150,7 +150,7 @@ class PromotionDialog(PlanDialog):
             parts.append(Content.assemble((f"and {len(review.notes) - NOTES} more notes", "$kit-muted")))
         self._reviewed.show(["", *parts])
 
-    @work(group="changes", exclusive=True)
+    @work(group="changes", exclusive=True, description="read changes")
     async def _read_changes(self, before: Digest, after: Digest) -> None:
         from kittui.usecases.diff.compare import Side
 
@@ -167,7 +167,7 @@ class PromotionDialog(PlanDialog):
         if self._ends is not None:
             self._show_comparison(*self._ends)
 
-    @work(group="changes.open", exclusive=True)
+    @work(group="changes.open", exclusive=True, description="show comparison")
     async def _show_comparison(self, before: Digest, after: Digest) -> None:
         """Open the comparison, by tag names while they still match the plan."""
         from kittui.usecases.diff.compare import Side

@@ -151,7 +151,7 @@ class UnpackDialog(Dialog[Choice]):
             self._list(row)
         self._redraw()
 
-    @work(group="unpack.listing")
+    @work(group="unpack.listing", description="list")
     async def _list(self, row: LayerTick) -> None:
         try:
             found = await self._inspector.listing(self._repository, row.layer)

@@ -150,7 +150,7 @@ class PickDialog(Dialog[Offer]):
         if reference is not None and reference not in self._tags and self._tags_of is not None:
             self._list_tags(reference, self._tags_of)
 
-    @work(group="pick-tags", exclusive=True)
+    @work(group="pick-tags", exclusive=True, description="list tags")
     async def _list_tags(self, reference: str, tags_of: Callable[[str], Awaitable[Sequence[str]]]) -> None:
         self.show_last([Content.assemble((f"listing the tags of {clean(reference)} …", "$kit-muted"))])
         try:

@@ -76,7 +76,7 @@ class SearchInput(FilterInput):
         if not event.keep:
             self.end()
 
-    @work(group="search", exclusive=True)
+    @work(group="search", exclusive=True, description="seek")
     async def _seek(self, text: str) -> None:
         """Find a text, and go to the first place from the cursor on."""
         self._set(await self._found(text.strip().casefold()))

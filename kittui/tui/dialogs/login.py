@@ -59,7 +59,7 @@ class LoginDialog(Dialog[str]):
     def _submitted(self) -> None:
         self._try(self.query_one("#user", Input).value, self.query_one("#password", Input).value)
 
-    @work(exclusive=True, group="login")
+    @work(exclusive=True, group="login", description="try")
     async def _try(self, user: str, password: str) -> None:
         says = self.query(Words).last()
         says.show([Content.assemble((f"Trying {clean(self._host)} …", "$kit-muted"))])

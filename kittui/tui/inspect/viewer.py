@@ -328,7 +328,7 @@ class ViewerScreen(Screen[None]):
             self._tell()
             self._page_on(contents)
 
-    @work(group="viewer-page", exclusive=True)
+    @work(group="viewer-page", exclusive=True, description="page on")
     async def _page_on(self, contents: Shown) -> None:
         """Read the next page and add it below."""
         try:

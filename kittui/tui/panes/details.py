@@ -139,7 +139,7 @@ class DetailsPane(Pane):
             self._load(selection)
         self.retitle()
 
-    @work(exclusive=True, group="details")
+    @work(exclusive=True, group="details", description="load")
     async def _load(self, selection: Selection) -> None:
         try:
             if self._tab.id == "kitfile":

@@ -162,7 +162,7 @@ class LayersPane(RowsPane[TreeRow]):
         if self._shown.tag is not None:
             self._hold(self._shown.tag)
 
-    @work(exclusive=True, group="held")
+    @work(exclusive=True, group="held", description="hold")
     async def _hold(self, tag: TagRow) -> None:
         if tag.modelkit is None or tag.repository.source.traits.is_store:
             return
@@ -306,7 +306,7 @@ class LayersPane(RowsPane[TreeRow]):
             if row.layer.digest == layer.digest and row.children is not None:
                 self._reading.read(row)
 
-    @work(group="judge")
+    @work(group="judge", description="assess")
     async def _assess(self, row: LayerRow) -> None:
         """Assess the risks of a listed layer, and show them on its rows."""
         tag = self._shown.tag

@@ -236,7 +236,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
             trouble=place.trouble if place else "",
         )
 
-    @work(group="repositories", exit_on_error=True)
+    @work(group="repositories", exit_on_error=True, description="load")
     async def _load(self, row: PlaceRow) -> None:
         """Read a place's repositories page by page; old rows stay until the new listing is complete."""
         host = row.label

@@ -83,7 +83,7 @@ class TagCells:
         searched = list(islice(rows, _SEARCHED))
         longest = max(map(_needed, searched), default=0)
         fields = dict(self._fields)
-        self.undated = any(row.modelkit for row in searched) and not any(row.created for row in searched)
+        self.undated = self.finds_undated(searched)
         if not self._named and (self.undated or order == "largest"):
             # What is sorted by takes its place beside long names; without any time it comes last.
             rank = len(COLUMNS) + LABEL if self.undated else COLUMNS["size"].rank
@@ -91,6 +91,11 @@ class TagCells:
         if (by := _SORTED_BY.get(order)) in fields:
             fields[by] = replace(fields[by], rank=HELD.rank)
         return (replace(TAG, wants=min(_NAME, longest + 2)), HELD, *labels, *fields.values())
+
+    def finds_undated(self, rows: Sequence[TagRow]) -> bool:
+        """Whether rows were read, of the first ones, and none of these says when it was made."""
+        read = [row for row in islice(rows, _SEARCHED) if row.modelkit]
+        return bool(read) and not any(row.created for row in read)
 
     def of(self, row: TagRow, tags: TagList | None) -> Sequence[Spans]:
         """The cells of a row of a list."""

@@ -63,7 +63,9 @@ class TagsPane(TagListPane):
 
     def __init__(self, ports: Ports, marks: dict[tuple[str, str, str], Mark]) -> None:
         super().__init__(ports, marks)
-        self._reader = TagReader(ports, lambda read: self.run_worker(read, group="rows"), self._was_read)
+        self._reader = TagReader(
+            ports, lambda read: self.run_worker(read, group="rows", description="read"), self._was_read
+        )
         self._lists = TagLists(ports, self._reader)
         self._wanted: tuple[Place, str, Target] | None = None
         self._changed = False
@@ -115,7 +117,7 @@ class TagsPane(TagListPane):
         if self.current is None:
             self.post_message(self.Rested())
 
-    @work(group="moves", exclusive=True)
+    @work(group="moves", exclusive=True, description="read moves")
     async def _read_moves(self, repository: Repository, *, changed: bool = False) -> None:
         """Read who moved which tag, as far as this machine knows: no request.
 
@@ -175,7 +177,7 @@ class TagsPane(TagListPane):
                 self._read_moves(self._list.repository, changed=True)
         return shown
 
-    @work(exclusive=True, group="tags")
+    @work(exclusive=True, group="tags", description="load")
     async def _load(self, tags: TagList) -> None:
         self.set_state(loading(tags.repository))
         failed = await self._lists.load(tags, self._show)
@@ -232,7 +234,7 @@ class TagsPane(TagListPane):
         if self._query.fields:
             self._learn(self._query)
 
-    @work(group="learn", exclusive=True)
+    @work(group="learn", exclusive=True, description="learn")
     async def _learn(self, query: Query) -> None:
         """Read what a filter needs for the first tags that lack it."""
         await sleep(LEARN_AFTER)
@@ -301,7 +303,7 @@ class TagsPane(TagListPane):
     def _busy(self) -> Sequence[Worker[Any]]:
         return [worker for worker in self.workers if worker.node is self and not worker.is_finished]
 
-    @work(group="check", exclusive=True)
+    @work(group="check", exclusive=True, description="check")
     async def _check(self, tags: TagList) -> None:
         """Notice which stage tags of a list were moved; if any, list it again."""
         changes = self._changes
@@ -346,7 +348,7 @@ class TagsPane(TagListPane):
             self._rows.touch(row)
         if self._view.grouped or self._view.by_details or self._query.fields:
             self._reorder_soon()
-        elif row.unfolded or (row.modelkit is not None and self._drawn.undated == bool(row.created)):
+        elif row.unfolded or self._drawn.finds_undated(self._rows.rows) != self._drawn.undated:
             self.rebuild()
         if row.problem:
             self._assess()
